@@ -247,6 +247,8 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
     """What a finding names: vital signs of a stage, settings that experiments found at fault, or its own check."""
     if finding["check"].startswith("unusual_"):
         return list(finding["evidence"]["signs"])
+    if finding["check"] == "training_code":
+        return [f"code {part}" for part in finding["evidence"]["parts"]]
     if finding["check"] == "experiments" and not finding["evidence"].get("settings"):
         return [BY_TITLE.get(finding["title"], finding["check"])]
     return [f"setting {name}" for name in finding["evidence"].get("settings", ())] or [finding["check"]]

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from moola_core.diagnostics.doctor import CHECKS
+from moola_core.diagnostics.doctor.training_code import PARTS
 from moola_core.diagnostics.vitals import SIGNS
 from moola_core.market.frames import bars_frame, windows_frame
 from moola_core.market.readers import write_table
@@ -26,11 +27,11 @@ with pytest.MonkeyPatch.context() as _path:
 
 
 def test_every_kind_has_the_causes_that_name_it_and_these_exist():
-    named = (benchmark.NAMED, benchmark.UNSEEN, benchmark.NEW)
-    planted = (kinds.KINDS, benchmark.UNSEEN_KINDS, benchmark.NEW_KINDS)
+    named = (benchmark.NAMED, benchmark.UNSEEN, benchmark.NEW, benchmark.THIRD)
+    planted = (kinds.KINDS, benchmark.UNSEEN_KINDS, benchmark.NEW_KINDS, benchmark.THIRD_KINDS)
     for own, every in zip(named, planted, strict=True):
         assert set(own) == {kind.name for kind in every}
-    known = {*CHECKS, *SIGNS, *benchmark.BY_TITLE.values()}
+    known = {*CHECKS, *SIGNS, *benchmark.BY_TITLE.values(), *(f"code {part}" for part in PARTS)}
     used = {cause for own in named for causes in own.values() for cause in causes}
     assert not {cause for cause in used - known if not cause.startswith("setting ")}
 

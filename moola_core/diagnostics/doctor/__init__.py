@@ -18,6 +18,7 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
     proposed,
     study,
     tasks,
+    training_code,
     transferring,
     unusual,
     where,

@@ -27,7 +27,8 @@ class Experimented(Check):
 
     id, title = "experiments", "What experiments show"
     kinds = ("finetune",)
-    after = ("not_as_started",)  # other settings of the transfer hide what is wrong with the checkpoint
+    # Other settings of the transfer hide what is wrong with the checkpoint; code that is at fault is in every fit.
+    after = ("not_as_started", "training_code")
     sampled = True
 
     def judge(self, case: Case) -> Finding | None:

@@ -24,6 +24,7 @@ from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UN
 from moola_core.specs import Faults
 
 CAUSES = (
+    "training_code",
     "head_too_wide",
     "feature_without_scale",
     "drowned_by_jitter",

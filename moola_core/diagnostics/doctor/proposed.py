@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Sequence
 
 from moola_core.diagnostics.doctor import suspects
-from moola_core.diagnostics.doctor.check import INFO, Case
+from moola_core.diagnostics.doctor.check import CHECKS, INFO, Case
 from moola_core.diagnostics.doctor.outcome import SYMPTOMS
 from moola_core.diagnostics.results import Finding
 
@@ -53,8 +53,9 @@ def of_code(case: Case) -> list[str]:
     """Titles of the unusual signs that code brings about and no setting of this run."""
     if case.kind != "finetune" or case.spec is None:
         return []
+    titles = [CHECKS["training_code"].title] if case.get("deviations") else []
     names = OF_CODE if suspects.of_training(case.spec) else (*OF_CODE, *OF_EITHER)
-    return [one.title for one in case.get("vital_signs") or () if one.unusual and one.name in names]
+    return titles + [one.title for one in case.get("vital_signs") or () if one.unusual and one.name in names]
 
 
 def _look_at(signs: Sequence[str]) -> str:

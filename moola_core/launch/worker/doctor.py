@@ -37,6 +37,7 @@ from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
 from moola_core.specs.choices import IMPORTED
+from moola_core.training.audit import deviations
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs
 from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
@@ -108,8 +109,19 @@ def evidence_of(run: Run) -> vitals.Evidence:
     facts = of_runs.finetuned(run, _seen(spec, material, inputs, start, run.store_root)) | {"checkpoint_problem": ""}
     if start is not None and len(list(spec.transfer.encoders)) == 1:
         facts |= vital_signs.as_started(run, start)
+    facts |= _audited(spec, inputs, start)
     trained = replace(material.trainable, label=inputs.label, start=inputs.start, end=inputs.end)
     return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
+
+
+def _audited(spec: Finetune, inputs: Inputs, start: Pretrained | None) -> dict[str, Any]:
+    """What training does otherwise than its settings say, as a fact; none of other models, and where a fit cannot be begun again."""
+    if not spec.is_network:
+        return {}
+    try:
+        return {"deviations": deviations(spec, inputs, start)}
+    except (MoolaError, RuntimeError):
+        return {}
 
 
 def asked(spec: Diagnose, root: Path) -> Diagnosis:
@@ -133,6 +145,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
     facts |= problem if problem["checkpoint_problem"] else _problem_of_folds(spec, material, folds, root)
+    facts |= {} if problem["checkpoint_problem"] else _audited(spec, inputs, start)
     facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch_size))
     return examine(Case("finetune", facts, spec, planned=True))
 

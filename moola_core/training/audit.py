@@ -1,0 +1,370 @@
+"""Whether training does what its settings say: batches, inputs, losses, gradients and steps of one fit, next to what they are by definition.
+
+Each is computed a second time by other means: scales and losses with NumPy, gradients as differences of the loss, steps with torch's own
+AdamW. What differs is at fault whatever the data are, so that no healthy range is needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from moola_core.host.engine import ALONE
+from moola_core.models.checkpoint import Pretrained
+from moola_core.specs import Faults, Finetune
+from moola_core.training.by_definition import ALIKE, apart, cross_entropy, differ, huber, in_order, mixing, share_apart
+from moola_core.training.device import Device, own_random_state, torch_on_one_thread
+from moola_core.training.folds import Fold, make_folds
+from moola_core.training.group import Group
+from moola_core.training.inputs import Inputs
+from moola_core.training.schedule import LAST, LOWER, WEIGHTING
+
+EPOCHS, STEPS = 3, 3  # whose batches and updates are looked at
+ASKED = 8  # windows that are asked about together and alone
+LEAST_BATCH = 4  # windows of a batch that hold two classes but by chance
+SEED = 0  # of dropout, so that a pass can be made again
+IN_ORDER, SEPARATED = 4.0, -4.0  # standard deviations of chance
+LEAST_WEIGHT = 0.05  # size of a weight where all are zero
+SLOPE = (0.6, 1.6)  # difference of the loss along the gradient, over the gradient's length
+FAR, RISE, MEASURABLE = (
+    0.03,
+    2e-3,
+    1e-5,
+)  # of the weights' size, and of the loss: how far a difference goes; the least that float32 shows
+FAR_START, LEAST_LOSS = 2.0, 1e-3  # times the loss of a constant, which is small where all windows are alike
+STEP_ALIKE = 0.02  # of the learning rate
+
+
+class Deviation(NamedTuple):
+    """part: what differs (folds, batches, start, inputs, targets, network, loss, gradient, step, statistics); detail: in which way, as a clause."""
+
+    part: str
+    detail: str
+
+
+def deviations(spec: Finetune, inputs: Inputs, start: Pretrained | None = None) -> tuple[Deviation, ...]:
+    """Where the first fit of a run differs from what its settings say, in the order in which training comes to it; empty for nowhere.
+
+    Planted faults of the settings are left out, and training goes on the CPU, one network alone. Raises DataError where the windows cannot
+    be divided.
+    """
+    plain = spec.model_copy(update={"faults": Faults()})
+    folds = make_folds(inputs.label, inputs.shared, plain.training, plain.faults)
+    device = Device("cpu", "cpu", "float32").using(ALONE)
+    with own_random_state(device), torch_on_one_thread(device):
+        group = Group(plain, inputs, [folds[0]], device, [start])
+        audit = _Audit(group, start)
+        group.fits[0].unfreezing.begins(1)
+        group.prepare()
+        return tuple(audit.all(folds))
+
+
+@dataclass
+class _Audit:
+    """The parts of a fit, each looked at before the next changes it."""
+
+    group: Group
+    start: Pretrained | None
+
+    def all(self, folds: Sequence[Fold]) -> Iterator[Deviation]:
+        """What differs; a part that builds on one that differs is still looked at."""
+        yield from of_folds(folds, len(self.group.fits[0].inputs.label))
+        batches = [self.group.fits[0].batches() for _ in range(EPOCHS)]
+        yield from self.of_batches(batches)
+        self.take(batches[0][0])
+        yield from self.of_start()
+        for rows in batches[0]:  # up to the first batch that is not what it should be
+            self.take(rows)
+            given = [*self.of_inputs(), *self.of_targets()]
+            if given:
+                yield from given
+                break
+        for part in (self.of_network, self.of_loss, self.of_gradient):
+            yield from part()
+        yield from self.of_steps([batch for epoch in batches for batch in epoch][:STEPS])
+
+    def take(self, rows: Tensor) -> None:
+        """Let the group's batch be these windows."""
+        batch = self.group.batch
+        batch.fill(batch.step_of([rows]), self.group.fits[0].encoder_in_eval_mode)
+        self.rows = rows.numpy()
+
+    def of_batches(self, epochs: Sequence[Sequence[Tensor]]) -> Iterator[Deviation]:
+        """Each training window once an epoch, in another random order each time."""
+        fit = self.group.fits[0]
+        train, target = np.sort(fit.fold.train), fit.inputs.target
+        orders = [torch.cat(list(epoch)).numpy() for epoch in epochs]
+        used = [np.unique(order, return_counts=True) for order in orders]
+        foreign = np.setdiff1d(np.concatenate([rows for rows, _ in used]), train)
+        if len(foreign):
+            yield Deviation(
+                "batches", f"{len(foreign)} windows that are not of the fold's training part are trained on"
+            )
+        missing = min(len(np.setdiff1d(train, rows)) for rows, _ in used)
+        if missing > 1:  # a last batch of one window may be left out
+            yield Deviation("batches", f"{missing} of {len(train)} training windows are in no batch of an epoch")
+        if max(counts.max() for _, counts in used) > 1:
+            yield Deviation("batches", "some windows are in more than one batch of an epoch")
+        if len(train) > 2 * LEAST_BATCH and all(np.array_equal(orders[0], other) for other in orders[1:]):
+            yield Deviation("batches", "the windows come in the same order in every epoch")
+        elif min(abs(in_order(order)) for order in orders) > IN_ORDER:
+            yield Deviation("batches", "the windows come in the order of the file")
+        if max(mixing(target[order]) for order in orders) < SEPARATED:
+            yield Deviation("batches", "the windows come class by class")
+
+    def of_start(self) -> Iterator[Deviation]:
+        """Weights that are drawn, or a checkpoint's, and losses near those of a constant."""
+        fit = self.group.fits[0]
+        weights = {name: own.numpy() for name, own in fit.model.state_dict().items()}
+        flat = [name for name, own in weights.items() if own.ndim > 1 and own.size > 1 and np.ptp(own) == 0]
+        if flat:
+            yield Deviation("start", f"all weights of {_some(flat)} are alike")
+        if fit.start is not None:
+            own = {f"encoder.{name}": value for name, value in fit.start.weights.items()}
+            off = [name for name, value in own.items() if name in weights and not np.allclose(weights[name], value)]
+            if off:
+                yield Deviation("start", f"{len(off)} of {len(own)} tensors of the encoder are not the checkpoint's")
+        losses = self.answer(True, torch.from_numpy(fit.fold.train))[1]
+        constant = (float(np.log(max(len(fit.inputs.classes), 2))), fit.constant_pointer_loss)
+        for name, loss, usual in zip(("class", "pointer"), losses, constant, strict=True):
+            if loss > FAR_START * max(usual, LEAST_LOSS):
+                yield Deviation(
+                    "start", f"the {name} loss begins at {loss:.3g}, that of a constant answer is {usual:.3g}"
+                )
+
+    def of_inputs(self) -> Iterator[Deviation]:
+        """Windows less their training windows' mean, over their deviation, and the noise that the settings ask for."""
+        group, fit = self.group, self.group.fits[0]
+        x = fit.inputs.x.astype(float)
+        mean, std = np.zeros(x.shape[2]), np.ones(x.shape[2])
+        if fit.start is not None:
+            mean, std = fit.start.mean, fit.start.std
+        elif fit.spec.features.standardise:
+            mean, std = x[fit.fold.train].mean((0, 1)), x[fit.fold.train].std((0, 1))
+        std = np.where(std > 1e-8, std, 1.0)
+        wanted = (x[self.rows] - mean) / std
+        with torch.no_grad():
+            measured = group.windows.scaled(group.batch.rows)[0].numpy()
+        trained = group.windows.scaled(group.batch.rows)
+        for where, own in (("in training", trained[0].detach().numpy()), ("in prediction", measured)):
+            off = apart(own, wanted)
+            if off > ALIKE:
+                yield Deviation(
+                    "inputs",
+                    f"{where} they differ from the standardised windows at {share_apart(own, wanted)} of the values",
+                )
+        batch = group.batch
+        noisy = group._noisy(trained)[0].detach().numpy()
+        wanted = trained[0].detach().numpy()
+        if batch.noise is not None:
+            wanted = wanted + fit.spec.training.jitter_std * batch.noise[0, : len(wanted)].numpy()
+        still = np.ones(len(wanted), bool) if batch.flipped is None else ~batch.flipped[0, : len(wanted)].numpy()
+        if still.any() and apart(noisy[still], wanted[still]) > ALIKE:
+            yield Deviation("inputs", "training changes them in a way that no setting asks for")
+
+    def of_targets(self) -> Iterator[Deviation]:
+        """The classes and pointers of the windows themselves."""
+        inputs, group = self.group.fits[0].inputs, self.group
+        target, pointer = group.windows.targets(group.batch.rows)
+        if not np.array_equal(target[0].numpy(), inputs.target[self.rows]):
+            yield Deviation("targets", "in training the classes are not those of the windows")
+        if not np.allclose(pointer[0].numpy(), inputs.pointer[self.rows], equal_nan=True):
+            yield Deviation("targets", "in training the pointers are not those of the windows")
+
+    def answer(self, eval_mode: bool, rows: Tensor | None = None, seed: int = SEED) -> tuple[list[Tensor], np.ndarray]:
+        """What the network says of the batch, or of rows, and the two losses; with the same dropout at each call of one seed."""
+        group = self.group
+        own = group.batch.rows if rows is None else group.rows_of([rows.numpy()])
+        torch.manual_seed(seed)
+        drawn = None if eval_mode else group.batch.drawn(group.fits[0].encoder_in_eval_mode)
+        x = group.windows.scaled(own)
+        outputs = group.network.forward(x.transpose(1, 2), drawn, group.windows.added(own))
+        answered = [part for part in (outputs.logits, outputs.pointer, outputs.spans) if part is not None]
+        self.outputs = outputs
+        return answered, group.losses(group.windows, outputs, own)[0].detach().numpy()
+
+    def of_network(self) -> Iterator[Deviation]:
+        """In prediction a window's answer is its own, the same each time, and rests on every bar and column."""
+        group, rows = self.group, torch.from_numpy(self.rows[:ASKED])
+        with torch.no_grad():
+            together, again = (self.answer(True, rows, seed)[0] for seed in (SEED, SEED + 1))
+            each = [self.answer(True, one)[0] for one in rows.split(1)]
+        alone = [torch.cat(parts, 1) for parts in zip(*each, strict=True)]
+        if differ(together, again):
+            yield Deviation("network", "it answers differently each time that it is asked about the same windows")
+        elif differ(together, alone):
+            yield Deviation(
+                "network", "what it says of a window depends on the windows that it is asked about together"
+            )
+        group.windows.x.requires_grad_()
+        answered, _ = self.answer(True, rows)
+        used = (
+            torch.autograd.grad(torch.stack([part.square().sum() for part in answered]).sum(), group.windows.x)[0]
+            .abs()
+            .sum(0)
+            .numpy()
+        )
+        group.windows.x.requires_grad_(False)
+        if not used.any():
+            return
+        for axis, name in ((1, "bars"), (0, "columns")):
+            unread = used.sum(axis) == 0
+            if unread.any():
+                yield Deviation("network", f"nothing that it says depends on {unread.sum()} of {len(unread)} {name}")
+
+    def of_loss(self) -> Iterator[Deviation]:
+        """Cross-entropy of the outputs at the windows' classes, and the Huber loss of center and length."""
+        fit = self.group.fits[0]
+        for train, where in ((True, "in training"), (False, "in prediction")):
+            with torch.set_grad_enabled(train):
+                _, losses = self.answer(eval_mode=not train)
+            outputs = self.outputs
+            wanted = [float("nan")] * 2
+            if outputs.logits is not None:
+                wanted[0] = cross_entropy(
+                    outputs.logits[0].detach().numpy(), fit.inputs.target[self.rows], fit.spec.loss.focal_gamma
+                )
+            if outputs.pointer is not None and outputs.spans is None:
+                wanted[1] = huber(
+                    outputs.pointer[0].detach().numpy(), fit.inputs.pointer[self.rows], fit.spec.loss.huber_delta
+                )
+            for name, own, right in zip(("class", "pointer"), losses, wanted, strict=True):
+                if abs(own - right) > ALIKE * max(abs(right), ALIKE):
+                    yield Deviation("loss", f"{where} the {name} loss is {own:.4g}, by its definition {right:.4g}")
+
+    def _gradient(self, split: bool) -> tuple[float, np.ndarray]:
+        """The sum of the weighted losses of the batch and its gradient, from the state that the weighting has now."""
+        group = self.group
+        before = {name: own.clone() for name, own in group.weightings.remembered.items()}
+        buffers = {name: own.clone() for name, own in group.stacked.buffers.items()}
+        torch.manual_seed(SEED)
+        _, terms, flat, _ = group.gradients(split)
+        for kept, own in ((before, group.weightings.remembered), (buffers, group.stacked.buffers)):
+            for name, value in kept.items():
+                own[name].copy_(value)
+        return float(terms.detach().double().sum()), flat[0].detach().numpy().copy()
+
+    def of_gradient(self) -> Iterator[Deviation]:
+        """Along the gradient of each module the loss rises by the gradient's length; a tensor without one does not change it."""
+        group, rng, at = self.group, np.random.default_rng(SEED), 0
+        self._gradient(False)  # what is never set back to zero shows in the second
+        _, flat = self._gradient(False)
+        modules: dict[str, np.ndarray] = {}
+        missing, wrong = [], []
+        for name, columns in _columns(group):
+            own = np.arange(columns.start, columns.stop)
+            length, at = float(np.linalg.norm(flat[at : at + len(own)])), at + len(own)
+            module = name.rpartition(".")[0]
+            if module == WEIGHTING:
+                continue
+            if length == 0 and abs(self._rise(own, rng.standard_normal(len(own)), np.inf)[0]) > MEASURABLE:
+                missing.append(name)
+            modules[module] = np.concatenate([modules.get(module, own[:0]), own])
+        gradient = np.zeros(group.stacked.matrix.shape[1])
+        gradient[np.concatenate([np.arange(c.start, c.stop) for _, c in _columns(group)])] = flat
+        for module, own in modules.items():
+            length = float(np.linalg.norm(gradient[own]))
+            rise, by = self._rise(own, gradient[own], RISE / max(length, MEASURABLE))
+            wanted = 2 * by * length
+            if wanted > MEASURABLE and not SLOPE[0] < rise / wanted < SLOPE[1]:
+                wrong.append(f"{module} {rise / wanted:.2f}")
+        if missing:
+            yield Deviation("gradient", f"{_some(missing)} get none, though the loss depends on them")
+        if wrong:
+            yield Deviation("gradient", f"along it the loss does not rise by its length: times {_some(wrong)}")
+
+    def _rise(self, columns: np.ndarray, along: np.ndarray, most: float) -> tuple[float, float]:
+        """By how much the loss is higher a step along these columns than the same step back, and how long the step is: `most` at most."""
+        matrix, direction = self.group.stacked.matrix, along / max(float(np.linalg.norm(along)), 1e-30)
+        size = max(float(matrix[0, columns].norm()), LEAST_WEIGHT * np.sqrt(len(columns)))
+        by, kept, losses = min(FAR * size, most), matrix.clone(), []
+        for sign in (1, -1):
+            matrix[0, columns] = kept[0, columns] + torch.from_numpy(sign * by * direction).float()
+            losses.append(self._gradient(False)[0])
+        matrix.copy_(kept)
+        return losses[0] - losses[1], by
+
+    def of_steps(self, batches: Sequence[Tensor]) -> Iterator[Deviation]:
+        """Steps are those of torch's AdamW with the gradient, held to its limit, at each part's rate; statistics follow."""
+        group, fit = self.group, self.group.fits[0]
+        split = fit.splits(1, 0) and fit.projection.on
+        parts = {
+            name: torch.nn.Parameter(group.stacked.matrix[0, group.stacked.columns[name]].clone())
+            for name in group.trained
+        }
+        rates = {name: group.rates[name] for name in parts}
+        reference = torch.optim.AdamW(
+            [
+                {"params": [own], "lr": rates[name].learning, "weight_decay": rates[name].decay}
+                for name, own in parts.items()
+            ]
+        )
+        buffers = {name: own.clone() for name, own in group.stacked.buffers.items()}
+        for number, rows in enumerate(batches, 1):
+            self.take(rows)
+            _, flat = self._gradient(split)
+            self._to_reference(parts, torch.from_numpy(flat))
+            reference.step()
+            torch.manual_seed(SEED)
+            group.step(split)
+            for name, wanted in parts.items():
+                own = group.stacked.matrix[0, group.stacked.columns[name]]
+                off = float((own - wanted.detach()).abs().max())
+                if off > STEP_ALIKE * rates[name].learning + ALIKE * ALIKE:
+                    moved = float((own - wanted.detach()).norm() / rates[name].learning)
+                    yield Deviation(
+                        "step",
+                        f"after {number} of them the {name} differ from AdamW's by up to {off:.2g}, at a rate of {rates[name].learning:.2g} ({moved:.2g} in all)",
+                    )
+                    return
+        rests = fit.encoder_in_eval_mode
+        means = [name for name in buffers if name.endswith("running_mean")]
+        if means and not rests and all(torch.equal(buffers[name], group.stacked.buffers[name]) for name in means):
+            yield Deviation("statistics", "the means of batch normalisation stay where they began")
+
+    def _to_reference(self, parts: dict[str, torch.nn.Parameter], flat: Tensor) -> None:
+        """Give each part its gradient, pulled towards a pre-trained encoder and held to the limit of the norm."""
+        group, training, at = self.group, self.group.spec.training, 0
+        for name, own in parts.items():
+            own.grad, at = flat[at : at + len(own)].clone(), at + len(own)
+            if group.anchor is not None and name in (LOWER, LAST):
+                own.grad += group.spec.transfer.l2_sp * (own.detach() - group.anchor[0, group.stacked.columns[name]])
+        network = [own for name, own in parts.items() if name != WEIGHTING]
+        torch.nn.utils.clip_grad_norm_(network, training.max_grad_norm)
+
+
+def of_folds(folds: Sequence[Fold], n: int) -> Iterator[Deviation]:
+    """A window has one role in a fit, and each is tested once a repeat."""
+    roles = ("train", "validation", "test")
+    for first, second in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        both = max(len(np.intersect1d(getattr(fold, first), getattr(fold, second))) for fold in folds)
+        if both:
+            names = {role: {"train": "training", "validation": "validation", "test": "test"}[role] for role in roles}
+            yield Deviation(
+                "folds", f"up to {both} windows of a fold are both in {names[first]} and in {names[second]}"
+            )
+    for repeat in {fold.repeat for fold in folds}:
+        tested = np.bincount(np.concatenate([fold.test for fold in folds if fold.repeat == repeat]), minlength=n)
+        if (tested != 1).any():
+            yield Deviation("folds", f"{(tested != 1).sum()} windows are not tested once in a repeat")
+            return
+
+
+def _columns(group: Group) -> Iterator[tuple[str, slice]]:
+    """The tensors that train, and their columns of the matrix, in the order of the gradient."""
+    for part in group.trained:
+        at = group.stacked.columns[part].start
+        for name in group.stacked.parts[part]:
+            size = group.stacked.shapes[name].numel()
+            yield name, slice(at, at + size)
+            at += size
+
+
+def _some(names: Sequence[str], most: int = 3) -> str:
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

@@ -1,0 +1,58 @@
+"""Losses and orders of windows by their definitions, with NumPy: what `audit.py` compares training with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+
+ALIKE = 1e-3  # relative difference that float32 explains
+LEAST_ORDER = 4  # windows whose order can be judged
+
+
+def in_order(rows: np.ndarray) -> float:
+    """Rank correlation of the order with the rows' numbers, in standard deviations of chance."""
+    places, ranks = np.arange(len(rows)), np.argsort(np.argsort(rows))
+    return float(np.corrcoef(places, ranks)[0, 1] * np.sqrt(len(rows) - 1)) if len(rows) > LEAST_ORDER else 0.0
+
+
+def mixing(target: np.ndarray) -> float:
+    """By how many standard deviations neighbours are of different classes more often than by chance."""
+    shares = np.bincount(target) / len(target)
+    chance = 1 - float(shares @ shares)
+    spread = np.sqrt(max(chance * (1 - chance), 1e-9) / max(len(target) - 1, 1))
+    return float(((target[1:] != target[:-1]).mean() - chance) / spread) if len(target) > LEAST_ORDER else 0.0
+
+
+def apart(own: np.ndarray, wanted: np.ndarray) -> float:
+    """Mean distance over the wanted values' spread; infinite for another shape."""
+    if own.shape != wanted.shape:
+        return float("inf")
+    return float(np.abs(own - wanted).mean() / max(np.abs(wanted).mean(), 1e-12))
+
+
+def share_apart(own: np.ndarray, wanted: np.ndarray) -> str:
+    if own.shape != wanted.shape:
+        return "all"
+    return f"{(np.abs(own - wanted) > 10 * ALIKE * np.maximum(np.abs(wanted), 1)).mean():.0%}"
+
+
+def differ(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    return any(not torch.allclose(a, b, rtol=ALIKE, atol=ALIKE) for a, b in zip(one, other, strict=True))
+
+
+def cross_entropy(logits: np.ndarray, target: np.ndarray, gamma: float) -> float:
+    """Mean cross-entropy or focal loss of logits [m, C]."""
+    own = logits.astype(float) - logits.max(1, keepdims=True)
+    loss = np.log(np.exp(own).sum(1)) - own[np.arange(len(own)), target]
+    return float(((1 - np.exp(-loss)) ** gamma * loss).mean())
+
+
+def huber(pointer: np.ndarray, target: np.ndarray, delta: float) -> float:
+    """Mean Huber loss of (center, length) [m, 2] over rows with a target; 0 without one."""
+    known = np.isfinite(target[:, 0])
+    off = np.abs(pointer[known].astype(float) - target[known])
+    loss = np.where(off <= delta, off**2 / 2, delta * (off - delta / 2))
+    return float(loss.mean()) if known.any() else 0.0
