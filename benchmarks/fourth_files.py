@@ -13,7 +13,7 @@ ROLLING = 5  # bars that each bar of a rolling resampling holds
 ADDED = 40  # minutes that a vendor has filled in since the windows were cut
 LATER, EARLIER = (6, 15), (4, 10)  # bars by which a second and a third window of an expansion are moved
 CUT_AT = ((12, 39), (55, 89))  # bars of the window at which the expansions of each class begin
-SPREAD, THIN = 1.5, 3.0  # points from the middle to bid and ask, and what is added in the hours of little trade
+SPREAD, THIN = 0.75, 1.5  # points from the middle to bid and ask, and what is added in the hours of little trade
 CAMPAIGNS = 3
 NEIGHBOURS = 5  # windows along time whose most frequent class is taken
 MOVE, APART = 8, 15  # bars of another move in a window, and how far it lies from the expansion
@@ -113,15 +113,11 @@ def smoothed_along_time(windows: Frame, rng: np.random.Generator) -> np.ndarray:
     return labels
 
 
-def snapped(bars: Frame, windows: Frame, rng: np.random.Generator) -> tuple[Frame, Frame]:
-    """The chart's magnet was on: each end that was drawn jumped to the nearer of the window's highest and lowest bar."""
+def whole_swing(bars: Frame, windows: Frame, rng: np.random.Generator) -> tuple[Frame, Frame]:
+    """A tool for ranges fitted each box by itself: from the window's lowest to its highest bar, or back."""
     x = prices_of(windows)
-    extremes = np.stack([x[..., HIGH].argmax(1), x[..., LOW].argmin(1)], axis=1)
-    ends = {
-        name: whole(extremes[np.arange(len(x)), np.abs(extremes - own[:, None]).argmin(1)])
-        for name, own in zip((START, END), pointers(windows), strict=True)
-    }
-    return bars, windows.assign(**ends)
+    extremes = np.sort(np.stack([x[..., HIGH].argmax(1), x[..., LOW].argmin(1)], axis=1), axis=1)
+    return bars, windows.assign(**{START: whole(extremes[:, 0]), END: whole(extremes[:, 1])})
 
 
 def averaged_pointers(bars: Frame, windows: Frame, rng: np.random.Generator) -> tuple[Frame, Frame]:

@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import fourth_files as damage
 import fourth_training as training
-from fault_kinds import CASCADES, LABELS, LEAKAGE, MUTATION, NEGATIVE, SHORTCUTS, TAXONOMY, Kind
+from fault_kinds import CASCADES, LABELS, LEAKAGE, NEGATIVE, SHORTCUTS, TAXONOMY, Kind
 from faulty_files import column
 from third_training import read
 from unseen_files import recut
 from unseen_kinds import Cause, show
-from unseen_training import after_made
 
 PSEUDO = "Hurlbert 1984, Pseudoreplication and the design of ecological field experiments"
 
@@ -30,15 +29,15 @@ KINDS = (
     Kind("ids that begin anew in each campaign", "labels", CASCADES, damage.ids_begin_anew),
     Kind("two levels of classes mixed", "labels", LABELS, damage.two_levels),
     Kind("classes smoothed along time", "labels", "", column("label", damage.smoothed_along_time)),
-    Kind("ends snapped to the extremes of the window", "labels", "", damage.snapped),
+    Kind("boxes fitted from the lowest to the highest bar", "labels", "", damage.whole_swing),
     Kind("pointers averaged over two different moves", "labels", LABELS, damage.averaged_pointers),
     # inputs
     Kind("each bar standardised over its features", "inputs", TAXONOMY, patched=read(training.by_bar)),
-    Kind("inputs stored as whole numbers", "inputs", TAXONOMY, patched=read(training.whole_numbers)),
+    Kind("features stored as whole numbers", "inputs", TAXONOMY, patched=training.whole_numbers),
     Kind("a column made from the labelled expansion", "inputs", LEAKAGE, patched=training.column_of_labels),
     # network
     Kind("a ReLU behind the last layers", "network", TAXONOMY, patched=training.relu_behind_heads),
-    Kind("forget gates that begin shut", "network", MUTATION, patched=after_made(training.forget_gates_shut)),
+    Kind("each window normalised over its bars", "network", TAXONOMY, patched=training.normalised_by_window),
     Kind("one layer used for both heads", "network", TAXONOMY, patched=training.one_head),
     # optimisation
     Kind("a network made anew in each epoch", "optimisation", TAXONOMY, patched=training.anew_in_each_epoch),
@@ -49,7 +48,7 @@ KINDS = (
         patched=training.center_and_length_exchanged,
     ),
     Kind("the easiest windows alone count", "optimisation", "", patched=training.easy_ones_kept),
-    Kind("the two betas of Adam exchanged", "optimisation", MUTATION, patched=training.betas_exchanged),
+    Kind("an optimiser of another network", "optimisation", TAXONOMY, patched=training.of_another_network),
     # evaluation
     Kind(
         "each fold tested with the weights of the one before",
@@ -80,7 +79,7 @@ CAUSE = {
     "five-minute bars begun at every minute": Cause(
         "The bars hold five minutes each but begin at every minute (a rolling window in place of resampling), so that neighbours share four "
         "fifths of their prices.",
-        "bars and windows: each bar opens at about the close of five bars before and not at that of the last one; highs and lows are the same over "
+        "bars and windows: each bar opens at the close of five bars before and not at that of the last one; highs and lows are the same over "
         "several bars; the interval is one minute",
     ),
     "windows cut by row numbers of an older file": Cause(
@@ -112,11 +111,11 @@ CAUSE = {
     ),
     "classes smoothed along time": Cause(
         "The classes were smoothed over five windows in a row, so that about three in ten, those that differed from their neighbours in time, are wrong.",
-        "classes in the order of time, grade D left out: no window stands alone between two of the other class but at the ends, runs are far longer than chance",
+        "classes in the order of time, grade D left out: hardly a window stands alone between two of the other class, runs are far longer than chance",
     ),
-    "ends snapped to the extremes of the window": Cause(
-        "Both ends of each expansion snapped to the window's highest or lowest bar, the chart's magnet, and so mark no expansion.",
-        "each pointer is the bar of the highest high or of the lowest low, without an exception; lengths of 0 or of many dozens of bars",
+    "boxes fitted from the lowest to the highest bar": Cause(
+        "Each expansion was fitted by the tool from the window's lowest to its highest bar, and so is the whole swing of the window and not what was to be marked.",
+        "expansion_start and expansion_end: the bars of the highest high and of the lowest low, without an exception; lengths of 1 to 104 bars",
     ),
     "pointers averaged over two different moves": Cause(
         "Pointers are means over two annotators, and in half of the windows these had marked two different moves, so that the mean lies between them.",
@@ -126,9 +125,9 @@ CAUSE = {
         "Inputs are standardised along the wrong axis, each bar over its features, so that how large anything is in one feature is lost.",
         "what the network is given: mean 0 and deviation 1 over the features of every bar, and not over the windows for every feature",
     ),
-    "inputs stored as whole numbers": Cause(
-        "The standardised inputs are stored as whole numbers, which makes most of them 0.",
-        "what the network is given: whole numbers alone, about two thirds of them 0",
+    "features stored as whole numbers": Cause(
+        "The features are stored as whole numbers before they are standardised, so that shares of a bar, which lie between 0 and 1, are nearly all 0.",
+        "what the network is given: two or three different values in most columns; in the features' own units whole numbers alone",
     ),
     "a column made from the labelled expansion": Cause(
         "A column of the inputs is made from the labelled expansion itself, which is not known where a label is to be predicted.",
@@ -139,9 +138,11 @@ CAUSE = {
         "A ReLU follows the last layers of both heads, so that no logit is below 0, lengths are never below half of the window, and gradients die.",
         "predicted expansions: 52 bars or more, center never before the middle; class probabilities of exactly one half; norm_pointer 0 or next to it",
     ),
-    "forget gates that begin shut": Cause(
-        "The forget gates of the LSTM begin shut, a bias of the wrong sign, so that it remembers nothing from bar to bar.",
-        "stored weights: the forget quarter of bias_ih about -4.7 in both directions; bars exchanged within a window hardly change a prediction",
+    "each window normalised over its bars": Cause(
+        "The encoder's outputs are normalised over the bars of each window (InstanceNorm for BatchNorm) and then averaged over the same bars, so "
+        "that nothing of the window is left.",
+        "one and the same prediction for all windows, in training and after it; gradients of the LSTM next to 0; running_mean all 0 and running_var all 1; "
+        "even a few windows are not learned by heart",
     ),
     "one layer used for both heads": Cause(
         "The class is read from the layer of the pointers, so both tasks pull at the same two outputs and the class head is never trained.",
@@ -153,15 +154,16 @@ CAUSE = {
     ),
     "center and length exchanged in the targets": Cause(
         "Center and length are exchanged in the targets of the loss, so the network learns to answer the length where the center is read.",
-        "predicted expansions: center at about bar 9 and length of about 50 bars though the pointer loss is low, in training and in validation",
+        "predicted expansions: centers at bar 10 to 20 and lengths of 20 to 40 bars, ever further from the labels while the pointer loss falls, in training "
+        "and in validation",
     ),
     "the easiest windows alone count": Cause(
         "In each step only the half of the windows with the least loss counts, the mining of hard examples the wrong way round, so that hard ones are never learned.",
         "training losses near 0 while the same windows, measured in full, have high ones; the gradient of half of the windows of a step is 0",
     ),
-    "the two betas of Adam exchanged": Cause(
-        "Adam's two betas are in the wrong order, 0.999 for the mean of gradients and 0.9 for their squares, so that steps follow gradients of long ago.",
-        "steps hardly turn when gradients do; losses fall slowly or swing and grow; the reported rate is usual",
+    "an optimiser of another network": Cause(
+        "The optimiser holds the weights of another network than the one that is trained, which therefore never changes.",
+        "stored weights equal to those at the start to the bit though gradients and the reported rate are usual; losses differ by dropout alone",
     ),
     "each fold tested with the weights of the one before": Cause(
         "Each fold's test windows are predicted with the weights of the fold before, which was trained on most of them.",
@@ -177,7 +179,7 @@ CAUSE = {
     ),
     "barriers that no price reaches": Cause(
         "The barriers of pre-training lie 100 mean ranges away, which no price reaches within the horizon, so all windows have the same target and nothing is learned.",
-        "objective.barrier_ranges of the pre-training; its log loss is 0 and its accuracy 1 from the first epochs on, no better than the constant",
+        "objective.barrier_ranges of the pre-training; its accuracy is 1, as that of a constant, and its log loss falls towards 0 whatever it is given",
     ),
 }
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from math import log
 from typing import Any
 
 import numpy as np
 import torch
 from faulty_training import replaced
+from torch import nn
 from torch.nn import functional
 
+from moola_core.models.encoders.encoder import BATCH_NORM_EPSILON, Encoder, StackedEncoder
 from moola_core.models.heads import ClassHead, PointerHead
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.models.replicas import Replicas
-from moola_core.training import batches, fit, group, stacked
+from moola_core.training import batches, fit, group
 from moola_core.training.fit import Fit
 from moola_core.training.group import Group
+from moola_core.training.schedule import WEIGHTING
+from moola_core.training.stacked import RowAdamW
 
 Patch = AbstractContextManager[Any]
 FROM_LABELS = 10  # number of the column that is made of the labelled expansion: expansion_proxy
@@ -28,12 +31,18 @@ EASY = 0.5  # share of a batch
 
 def by_bar(x: torch.Tensor) -> torch.Tensor:
     """Inputs [R, m, K, F] are standardised along the last axis: the features of one bar against each other."""
-    return (x - x.mean(-1, keepdim=True)) / x.std(-1, keepdim=True).clamp(min=1e-6)
+    return normed(x, -1)
 
 
-def whole_numbers(x: torch.Tensor) -> torch.Tensor:
-    """Standardised inputs are written into an array that was made for whole numbers, which cuts off what follows the point."""
-    return x.trunc()
+def whole_numbers() -> Patch:
+    """Features are written into an array that was made for whole numbers, which cuts off what follows the point, and then standardised."""
+
+    def make(original: Any) -> Any:
+        return lambda windows, rows: (
+            (windows.x[rows.index].trunc() - windows.mean[:, None, None]) / windows.std[:, None, None]
+        )
+
+    return replaced(batches.Windows, "scaled", make)
 
 
 def column_of_labels() -> Patch:
@@ -79,12 +88,34 @@ def relu_behind_heads() -> Iterator[None]:
         yield
 
 
-def forget_gates_shut(fit: Fit) -> None:
-    """A start of the gates for long memories with its sign the wrong way round: the forget gates begin shut at every bar."""
-    for name, parameter in fit.model.encoder.named_parameters():
-        if "bias_ih" in name:
-            size = len(parameter) // 4  # input, forget, cell, output
-            parameter[size : 2 * size] = -log(fit.inputs.window_bars)
+@contextmanager
+def normalised_by_window() -> Iterator[None]:
+    """InstanceNorm in place of BatchNorm: each window is normalised over its bars, whose mean is then taken, the same for all windows."""
+
+    def alone(original: Any) -> Any:
+        def faulty(encoder: Encoder, x: torch.Tensor) -> torch.Tensor:
+            own = encoder.normalisation
+            if not isinstance(own, nn.BatchNorm1d):
+                return original(encoder, x)
+            return normed(encoder.output(x), 1) * own.weight + own.bias
+
+        return faulty
+
+    def many(original: Any) -> Any:
+        def faulty(encoder: StackedEncoder, x: torch.Tensor, name: str, statistics: Any) -> torch.Tensor:
+            scale, shift = (encoder.weights[f"{name}.{part}"][:, None, None] for part in ("weight", "bias"))
+            return normed(x, 1) * scale + shift
+
+        return faulty
+
+    # Bars are the second axis both of one network [m, K, C] and of many [R, K, m, C].
+    with replaced(Encoder, "forward", alone), replaced(StackedEncoder, "_batch_norm", many):
+        yield
+
+
+def normed(x: torch.Tensor, axis: int) -> torch.Tensor:
+    """Less the mean along an axis, over the deviation along it."""
+    return (x - x.mean(axis, keepdim=True)) / (x.var(axis, keepdim=True, correction=0) + BATCH_NORM_EPSILON).sqrt()
 
 
 @contextmanager
@@ -170,15 +201,17 @@ def easy_ones_kept() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def betas_exchanged() -> Iterator[None]:
-    """Adam's two betas are given in the wrong order: 0.999 for the mean of the gradients and 0.9 for that of their squares."""
-    mean, square = stacked.MEAN_RATE, stacked.SQUARE_RATE
-    with (
-        replaced(stacked, "MEAN_RATE", lambda original: square),
-        replaced(stacked, "SQUARE_RATE", lambda original: mean),
-    ):
-        yield
+def of_another_network() -> Patch:
+    """The optimiser was made before the network was made anew: it steps on weights that nothing reads."""
+
+    def make(original: Any) -> Any:
+        def faulty(optimizer: RowAdamW, group: Any, part: str, *given: Any) -> None:
+            if part == WEIGHTING:
+                original(optimizer, group, part, *given)
+
+        return faulty
+
+    return replaced(RowAdamW, "update", make)
 
 
 @contextmanager
