@@ -13,7 +13,7 @@ from torch import nn
 from torch.nn import functional
 
 from moola_core.models.encoders.encoder import BATCH_NORM_EPSILON, Encoder, StackedEncoder
-from moola_core.models.heads import ClassHead, PointerHead
+from moola_core.models.heads import ClassHead
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.models.replicas import Replicas
 from moola_core.training import batches, fit, group
@@ -23,15 +23,15 @@ from moola_core.training.schedule import WEIGHTING
 from moola_core.training.stacked import RowAdamW
 
 Patch = AbstractContextManager[Any]
-FROM_LABELS = 10  # number of the column that is made of the labelled expansion: expansion_proxy
-SIZE = 3.0  # of that column inside the expansion, in deviations
+ENCODED = 10  # number of the column that is encoded by classes: expansion_proxy
+SIZE = 3.0  # of that column, in deviations
 GUESSES = 10
 EASY = 0.5  # share of a batch
 
 
-def by_bar(x: torch.Tensor) -> torch.Tensor:
-    """Inputs [R, m, K, F] are standardised along the last axis: the features of one bar against each other."""
-    return normed(x, -1)
+def one_window(x: torch.Tensor) -> torch.Tensor:
+    """A batch is a list of one buffer that is filled again and again: all of its windows [R, m, K, F] are the last one."""
+    return x[:, -1:].expand_as(x)
 
 
 def whole_numbers() -> Patch:
@@ -45,15 +45,15 @@ def whole_numbers() -> Patch:
     return replaced(batches.Windows, "scaled", make)
 
 
-def column_of_labels() -> Patch:
-    """The column that looks for expansions was computed of the labelled expansion: it says which bars lie in it."""
+def column_of_classes() -> Patch:
+    """A column is encoded by the mean class of its group, two neighbours in the file, in which the window's own label counts too."""
 
     def make(original: Any) -> Any:
         def faulty(windows: Any, rows: Any) -> torch.Tensor:
             x = original(windows, rows).clone()
-            place = windows.pointer[rows.index].nan_to_num(-1.0)[:, :, None]
-            bar = torch.arange(x.shape[2], device=x.device) / x.shape[2]
-            x[..., FROM_LABELS] = SIZE * ((bar - place[..., 0]).abs() <= place[..., 1] / 2)
+            other = (rows.index ^ 1).clamp(max=len(windows.x) - 1)
+            mean = (windows.target.gather(1, rows.index) + windows.target.gather(1, other)) / 2
+            x[..., ENCODED] = SIZE * (2 * mean - 1)[..., None]
             return x
 
         return faulty
@@ -62,30 +62,33 @@ def column_of_labels() -> Patch:
 
 
 @contextmanager
-def relu_behind_heads() -> Iterator[None]:
-    """Every linear layer is followed by a ReLU, the last ones too: no logit and no argument of a sigmoid is below 0."""
+def head_in_each_call() -> Iterator[None]:
+    """The class head is made inside of the forward pass: at each call it is another random layer, and none is ever trained."""
 
-    def of_classes(original: Any) -> Any:
-        def faulty(*given: Any) -> torch.Tensor | None:
-            logits = original(*given)
-            return None if logits is None else torch.relu(logits)
+    def drawn(like: torch.Tensor) -> torch.Tensor:
+        return (2 * torch.rand_like(like) - 1) / like.shape[-1] ** 0.5
 
-        return faulty
-
-    def of_places(original: Any) -> Any:
-        def faulty(*given: Any) -> torch.Tensor | None:
-            answer = original(*given)  # a sigmoid of what a ReLU gives is this sigmoid, at least a half
-            return None if answer is None else answer.clamp(min=0.5)
+    def alone(original: Any) -> Any:
+        def faulty(head: ClassHead, pooled: torch.Tensor) -> torch.Tensor:
+            return pooled @ drawn(head.linear.weight.detach()).T
 
         return faulty
 
-    with (
-        replaced(ClassHead, "forward", of_classes),
-        replaced(Replicas, "_class_head", of_classes),
-        replaced(PointerHead, "forward", of_places),
-        replaced(Replicas, "_pointer_head", of_places),
-    ):
+    def many(original: Any) -> Any:
+        def faulty(network: Replicas, shared: torch.Tensor) -> torch.Tensor | None:
+            weight = network.weights.get("class_head.linear.weight")
+            return None if weight is None else shared @ drawn(weight.detach()).transpose(1, 2)
+
+        return faulty
+
+    # One network alone, and many at once, each have their own form of the head.
+    with replaced(ClassHead, "forward", alone), replaced(Replicas, "_class_head", many):
         yield
+
+
+def normed(x: torch.Tensor) -> torch.Tensor:
+    """Less the mean over bars, the second axis both of one network [m, K, C] and of many [R, K, m, C], over their deviation."""
+    return (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, correction=0) + BATCH_NORM_EPSILON).sqrt()
 
 
 @contextmanager
@@ -97,25 +100,19 @@ def normalised_by_window() -> Iterator[None]:
             own = encoder.normalisation
             if not isinstance(own, nn.BatchNorm1d):
                 return original(encoder, x)
-            return normed(encoder.output(x), 1) * own.weight + own.bias
+            return normed(encoder.output(x)) * own.weight + own.bias
 
         return faulty
 
     def many(original: Any) -> Any:
         def faulty(encoder: StackedEncoder, x: torch.Tensor, name: str, statistics: Any) -> torch.Tensor:
             scale, shift = (encoder.weights[f"{name}.{part}"][:, None, None] for part in ("weight", "bias"))
-            return normed(x, 1) * scale + shift
+            return normed(x) * scale + shift
 
         return faulty
 
-    # Bars are the second axis both of one network [m, K, C] and of many [R, K, m, C].
     with replaced(Encoder, "forward", alone), replaced(StackedEncoder, "_batch_norm", many):
         yield
-
-
-def normed(x: torch.Tensor, axis: int) -> torch.Tensor:
-    """Less the mean along an axis, over the deviation along it."""
-    return (x - x.mean(axis, keepdim=True)) / (x.var(axis, keepdim=True, correction=0) + BATCH_NORM_EPSILON).sqrt()
 
 
 @contextmanager
