@@ -190,3 +190,36 @@ THIRD: dict[str, tuple[str, ...]] = {
         "setting transfer.checkpoint",
     ),
 }
+
+# The same for `fourth_kinds.py`, written before any of them was judged and after the last change of what the doctor looks at.
+FOURTH: dict[str, tuple[str, ...]] = {
+    "five-minute bars begun at every minute": ("open_step", "unlike_bars"),
+    "windows cut by row numbers of an older file": ("unlike_bars",),
+    "each expansion cut three times": ("twins", "underpowered"),
+    "each class cut at another place": ("pointer_by_group",),
+    "highs of the ask and lows of the bid": ("body", "unlike_group"),
+    "ids that begin anew in each campaign": ("untold_group", "mended labels"),
+    "two levels of classes mixed": ("class_by_group", "alike_names"),
+    "classes smoothed along time": ("class_runs", "class_by_time"),
+    "boxes fitted from the lowest to the highest bar": ("pointer_length", "pointer_spread", "span_movement"),
+    "pointers averaged over two different moves": ("span_movement",),
+    "one window repeated over each batch": ("code inputs", TRAINING),
+    "features stored as whole numbers": ("code inputs", TRAINING),
+    "a column encoded by the mean class": ("code inputs", "ahead_of_trees"),
+    "a class head made in each call": ("predicted_again", "code network", "code gradient", TRAINING),
+    "each window normalised over its bars": ("code network", "by heart", TRAINING),
+    "one layer used for both heads": (TRAINING,),
+    "a network made anew in each epoch": ("moved", "too_little_training", TRAINING),
+    "center and length exchanged in the targets": ("code targets", "code loss", TRAINING),
+    "the easiest windows alone count": ("code loss", TRAINING),
+    "an optimiser of another network": ("code step", "moved", "too_little_training", TRAINING),
+    "each fold tested with the weights of the one before": ("predicted_again", "ahead_of_trees", "leak"),
+    "the best of ten guesses counts": ("predicted_again", "ahead_of_trees", "leak"),
+    "a checkpoint without its running statistics": ("not_as_started", "code start", "frozen_bottleneck"),
+    "barriers that no price reaches": (
+        "learned_nothing",
+        "frozen_bottleneck",
+        "setting transfer.checkpoint",
+        "setting transfer.schedule",
+    ),
+}

@@ -189,7 +189,10 @@ def part(inside: float, q: float) -> WeakSlice:
     return WeakSlice("grade B", "class", 40, inside, 0.8, q, ("w1", "w2"))
 
 
-RULES["training_code"] = ({"deviations": (("loss", "in training the class loss is 1.4, by its definition 0.7"),)}, {"deviations": ()})
+RULES["training_code"] = (
+    {"deviations": (("loss", "in training the class loss is 1.4, by its definition 0.7"),)},
+    {"deviations": ()},
+)
 RULES["weak_part"] = ({"weak_slices": (part(0.5, 0.001),)}, {"weak_slices": (part(0.7, 0.4),)})
 
 
