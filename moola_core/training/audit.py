@@ -1,12 +1,11 @@
 """Whether training does what its settings say: batches, inputs, losses, gradients and steps of one fit, next to what they are by definition.
 
-Each is computed a second time by other means: scales and losses with NumPy, gradients as differences of the loss, steps with torch's own
-AdamW. What differs is at fault whatever the data are, so that no healthy range is needed.
+Each is computed a second time by other means: scales and losses and steps with NumPy, gradients as differences of the loss. What differs is at fault whatever the data are, so that no healthy range is needed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -16,8 +15,18 @@ from torch import Tensor
 
 from moola_core.host.engine import ALONE
 from moola_core.models.checkpoint import Pretrained
-from moola_core.specs import Faults, Finetune
-from moola_core.training.by_definition import ALIKE, apart, cross_entropy, differ, huber, in_order, mixing, share_apart
+from moola_core.specs import Faults, Finetune, change
+from moola_core.training.by_definition import (
+    ALIKE,
+    AdamW,
+    apart,
+    cross_entropy,
+    differ,
+    huber,
+    in_order,
+    mixing,
+    share_apart,
+)
 from moola_core.training.device import Device, own_random_state, torch_on_one_thread
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.group import Group
@@ -30,6 +39,7 @@ LEAST_BATCH = 4  # windows of a batch that hold two classes but by chance
 SEED = 0  # of dropout, so that a pass can be made again
 IN_ORDER, SEPARATED = 4.0, -4.0  # standard deviations of chance
 LEAST_WEIGHT = 0.05  # size of a weight where all are zero
+SHORTER = (1.0, 0.1, 0.02)  # steps of a difference: where the loss is curved, the longest misleads
 SLOPE = (0.6, 1.6)  # difference of the loss along the gradient, over the gradient's length
 FAR, RISE, MEASURABLE = (
     0.03,
@@ -37,6 +47,7 @@ FAR, RISE, MEASURABLE = (
     1e-5,
 )  # of the weights' size, and of the loss: how far a difference goes; the least that float32 shows
 FAR_START, LEAST_LOSS = 2.0, 1e-3  # times the loss of a constant, which is small where all windows are alike
+ROLES = {"train": "training", "validation": "validation", "test": "test"}
 STEP_ALIKE = 0.02  # of the learning rate
 
 
@@ -50,10 +61,10 @@ class Deviation(NamedTuple):
 def deviations(spec: Finetune, inputs: Inputs, start: Pretrained | None = None) -> tuple[Deviation, ...]:
     """Where the first fit of a run differs from what its settings say, in the order in which training comes to it; empty for nowhere.
 
-    Planted faults of the settings are left out, and training goes on the CPU, one network alone. Raises DataError where the windows cannot
+    Planted faults of the settings and statistics that are added to the scores are left out, and training goes on the CPU, one network alone. Raises DataError where the windows cannot
     be divided.
     """
-    plain = spec.model_copy(update={"faults": Faults()})
+    plain = change(spec.model_copy(update={"faults": Faults()}), {"model.span_statistics": False})
     folds = make_folds(inputs.label, inputs.shared, plain.training, plain.faults)
     device = Device("cpu", "cpu", "float32").using(ALONE)
     with own_random_state(device), torch_on_one_thread(device):
@@ -268,15 +279,25 @@ class _Audit:
         gradient = np.zeros(group.stacked.matrix.shape[1])
         gradient[np.concatenate([np.arange(c.start, c.stop) for _, c in _columns(group)])] = flat
         for module, own in modules.items():
-            length = float(np.linalg.norm(gradient[own]))
-            rise, by = self._rise(own, gradient[own], RISE / max(length, MEASURABLE))
-            wanted = 2 * by * length
-            if wanted > MEASURABLE and not SLOPE[0] < rise / wanted < SLOPE[1]:
-                wrong.append(f"{module} {rise / wanted:.2f}")
+            slope = self._slope(own, gradient[own])
+            if slope is not None:
+                wrong.append(f"{module} {slope:.2f}")
         if missing:
             yield Deviation("gradient", f"{_some(missing)} get none, though the loss depends on them")
         if wrong:
             yield Deviation("gradient", f"along it the loss does not rise by its length: times {_some(wrong)}")
+
+    def _slope(self, columns: np.ndarray, gradient: np.ndarray) -> float | None:
+        """Rise of the loss along the gradient over its length, where that is not 1 however short the step; None where it is, or nothing can be measured."""
+        length, slope = float(np.linalg.norm(gradient)), None
+        for shorter in SHORTER:
+            rise, by = self._rise(columns, gradient, shorter * RISE / max(length, MEASURABLE))
+            if 2 * by * length < MEASURABLE:
+                return None
+            slope = rise / (2 * by * length)
+            if SLOPE[0] < slope < SLOPE[1]:
+                return None
+        return slope
 
     def _rise(self, columns: np.ndarray, along: np.ndarray, most: float) -> tuple[float, float]:
         """By how much the loss is higher a step along these columns than the same step back, and how long the step is: `most` at most."""
@@ -290,63 +311,59 @@ class _Audit:
         return losses[0] - losses[1], by
 
     def of_steps(self, batches: Sequence[Tensor]) -> Iterator[Deviation]:
-        """Steps are those of torch's AdamW with the gradient, held to its limit, at each part's rate; statistics follow."""
+        """Steps are AdamW's with the gradient, held to its limit, at each part's rate; running statistics follow."""
         group, fit = self.group, self.group.fits[0]
         split = fit.splits(1, 0) and fit.projection.on
-        parts = {
-            name: torch.nn.Parameter(group.stacked.matrix[0, group.stacked.columns[name]].clone())
-            for name in group.trained
+        wanted = {
+            part: AdamW(self.weights_of(part), group.rates[part].learning, group.rates[part].decay)
+            for part in group.trained
         }
-        rates = {name: group.rates[name] for name in parts}
-        reference = torch.optim.AdamW(
-            [
-                {"params": [own], "lr": rates[name].learning, "weight_decay": rates[name].decay}
-                for name, own in parts.items()
-            ]
-        )
         buffers = {name: own.clone() for name, own in group.stacked.buffers.items()}
         for number, rows in enumerate(batches, 1):
             self.take(rows)
-            _, flat = self._gradient(split)
-            self._to_reference(parts, torch.from_numpy(flat))
-            reference.step()
+            gradients = self._held(wanted, self._gradient(split)[1])
             torch.manual_seed(SEED)
             group.step(split)
-            for name, wanted in parts.items():
-                own = group.stacked.matrix[0, group.stacked.columns[name]]
-                off = float((own - wanted.detach()).abs().max())
-                if off > STEP_ALIKE * rates[name].learning + ALIKE * ALIKE:
-                    moved = float((own - wanted.detach()).norm() / rates[name].learning)
+            for part, own in wanted.items():
+                own.step(gradients[part])
+                off = float(np.abs(self.weights_of(part) - own.weights).max())
+                if off > STEP_ALIKE * own.rate + ALIKE**2:
                     yield Deviation(
                         "step",
-                        f"after {number} of them the {name} differ from AdamW's by up to {off:.2g}, at a rate of {rates[name].learning:.2g} ({moved:.2g} in all)",
+                        f"after {number} of them the {part} is up to {off:.2g} from where AdamW puts it at a rate of {own.rate:.2g}",
                     )
                     return
-        rests = fit.encoder_in_eval_mode
         means = [name for name in buffers if name.endswith("running_mean")]
-        if means and not rests and all(torch.equal(buffers[name], group.stacked.buffers[name]) for name in means):
+        still = all(torch.equal(buffers[name], group.stacked.buffers[name]) for name in means)
+        if means and still and not fit.encoder_in_eval_mode:
             yield Deviation("statistics", "the means of batch normalisation stay where they began")
 
-    def _to_reference(self, parts: dict[str, torch.nn.Parameter], flat: Tensor) -> None:
-        """Give each part its gradient, pulled towards a pre-trained encoder and held to the limit of the norm."""
-        group, training, at = self.group, self.group.spec.training, 0
-        for name, own in parts.items():
-            own.grad, at = flat[at : at + len(own)].clone(), at + len(own)
-            if group.anchor is not None and name in (LOWER, LAST):
-                own.grad += group.spec.transfer.l2_sp * (own.detach() - group.anchor[0, group.stacked.columns[name]])
-        network = [own for name, own in parts.items() if name != WEIGHTING]
-        torch.nn.utils.clip_grad_norm_(network, training.max_grad_norm)
+    def weights_of(self, part: str) -> np.ndarray:
+        """The present weights of a part of the network, flat."""
+        columns = self.group.stacked.columns[part]
+        return self.group.stacked.matrix[0, columns].double().numpy().copy()
+
+    def _held(self, parts: Mapping[str, AdamW], flat: np.ndarray) -> dict[str, np.ndarray]:
+        """Each part's gradient, pulled towards a pre-trained encoder and held to the limit of the norm."""
+        group, at, gradients = self.group, 0, dict[str, np.ndarray]()
+        for part, own in parts.items():
+            gradients[part], at = flat[at : at + len(own.weights)].astype(float), at + len(own.weights)
+            if group.anchor is not None and part in (LOWER, LAST):
+                anchor = group.anchor[0, group.stacked.columns[part]].double().numpy()
+                gradients[part] += group.spec.transfer.l2_sp * (own.weights - anchor)
+        network = [own for part, own in gradients.items() if part != WEIGHTING]
+        norm = float(np.sqrt(sum(float(np.square(own).sum()) for own in network)))
+        held = min(1.0, group.spec.training.max_grad_norm / (norm + 1e-6))
+        return {part: own if part == WEIGHTING else held * own for part, own in gradients.items()}
 
 
 def of_folds(folds: Sequence[Fold], n: int) -> Iterator[Deviation]:
     """A window has one role in a fit, and each is tested once a repeat."""
-    roles = ("train", "validation", "test")
     for first, second in (("train", "test"), ("train", "validation"), ("validation", "test")):
         both = max(len(np.intersect1d(getattr(fold, first), getattr(fold, second))) for fold in folds)
         if both:
-            names = {role: {"train": "training", "validation": "validation", "test": "test"}[role] for role in roles}
             yield Deviation(
-                "folds", f"up to {both} windows of a fold are both in {names[first]} and in {names[second]}"
+                "folds", f"up to {both} windows of a fold are both in {ROLES[first]} and in {ROLES[second]}"
             )
     for repeat in {fold.repeat for fold in folds}:
         tested = np.bincount(np.concatenate([fold.test for fold in folds if fold.repeat == repeat]), minlength=n)

@@ -1,8 +1,9 @@
-"""Losses and orders of windows by their definitions, with NumPy: what `audit.py` compares training with."""
+"""Losses, steps and orders of windows by their definitions, with NumPy: what `audit.py` compares training with."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -56,3 +57,23 @@ def huber(pointer: np.ndarray, target: np.ndarray, delta: float) -> float:
     off = np.abs(pointer[known].astype(float) - target[known])
     loss = np.where(off <= delta, off**2 / 2, delta * (off - delta / 2))
     return float(loss.mean()) if known.any() else 0.0
+
+
+@dataclass
+class AdamW:
+    """Loshchilov and Hutter 2019, Algorithm 2, with the constants of torch.optim, on flat weights."""
+
+    weights: np.ndarray
+    rate: float
+    decay: float
+    mean: np.ndarray | float = 0.0
+    square: np.ndarray | float = 0.0
+    steps: int = 0
+
+    def step(self, gradient: np.ndarray) -> None:
+        """Go on by one step."""
+        self.steps += 1
+        self.mean = 0.9 * self.mean + 0.1 * gradient
+        self.square = 0.999 * self.square + 0.001 * gradient**2
+        mean, square = self.mean / (1 - 0.9**self.steps), self.square / (1 - 0.999**self.steps)
+        self.weights = self.weights * (1 - self.rate * self.decay) - self.rate * mean / (np.sqrt(square) + 1e-8)

@@ -56,7 +56,7 @@ def test_where_settings_are_sound_such_a_sign_is_of_code_and_where_they_are_not_
 def test_a_planted_fault_is_a_setting_that_can_be_taken_back():
     spec = change(SOUND, {"faults.shuffled_labels": True})
     assert suspects.of_training(spec) == {"faults.shuffled_labels": False} and suspects.of_training(SOUND) == {}
-    assert parse(findings(spec, "first_gap")["unusual_optimisation"].spec) == SOUND
+    assert parse(findings(spec, "first_loss")["unusual_optimisation"].spec) == SOUND
 
 
 def test_what_another_finding_explains_proposes_nothing():

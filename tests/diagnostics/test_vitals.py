@@ -49,12 +49,6 @@ def still(windows):
     return replace(windows, prices=prices)
 
 
-def marked(windows):
-    prices = windows.prices.copy()
-    prices[windows.label == windows.classes[0], 7] *= 1.01
-    return replace(windows, prices=prices)
-
-
 def moved_by(bars):
     return lambda w: replace(w, start=np.clip(w.start + bars, 0, 104), end=np.clip(w.end + bars, 0, 104))
 
@@ -69,10 +63,8 @@ PLANTED = {
     "level_spread": scaled,
     "twins": lambda w: w.select(np.r_[np.arange(len(w)), np.arange(9)]),
     "smallest_class": lambda w: w.select(np.flatnonzero((w.label == w.classes[0]) | (np.arange(len(w)) % 12 == 0))),
-    "class_by_order": lambda w: replace(w, label=np.sort(w.label)),
     "class_by_time": lambda w: replace(w, label=w.label[np.argsort(w.label)][np.argsort(np.argsort(w.start_time))]),
     "class_runs": lambda w: replace(w, label=np.sort(w.label)),
-    "one_bar_tells": marked,
     "nothing_given": lambda w: replace(w, label=np.where(np.arange(len(w)) % 9, w.label, "#N/A")),
     "windows_apart": lambda w: partly(w, lambda prices: prices + 40 * (np.arange(105) % 2)[:, None]),
     "same_pointer": lambda w: replace(w, start=default(w.start, 50.0), end=default(w.end, 60.0)),

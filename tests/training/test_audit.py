@@ -11,6 +11,7 @@ from moola_core.diagnostics.doctor.training_code import PARTS
 from moola_core.models.pooling import Pooling
 from moola_core.training import batches, fit, folds, group, stacked
 from moola_core.training.audit import deviations
+from moola_core.training.by_definition import AdamW
 from moola_core.training.fit import Fit
 from moola_core.training.group import Group
 from moola_core.training.stacked import RowAdamW
@@ -186,3 +187,16 @@ def test_it_leaves_random_streams_as_they_are():
     before = torch.get_rng_state()
     deviations(make_spec(), make_inputs(30))
     assert torch.equal(before, torch.get_rng_state())
+
+
+def test_adamw_by_definition_is_that_of_torch():
+    rng = np.random.default_rng(0)
+    own = AdamW(rng.normal(size=7), 0.03, 0.2)
+    weights = torch.nn.Parameter(torch.from_numpy(own.weights.copy()))
+    theirs = torch.optim.AdamW([weights], lr=0.03, weight_decay=0.2)
+    for _ in range(4):
+        gradient = rng.normal(size=7)
+        weights.grad = torch.from_numpy(gradient)
+        theirs.step()
+        own.step(gradient)
+    np.testing.assert_allclose(own.weights, weights.detach().numpy(), rtol=1e-12)

@@ -35,6 +35,7 @@ OF_OUTCOME = (
 TRAITS = (
     "settings, by experiments",
     "anything else, by experiments",
+    "the code of training",
     "a symptom",
     "a check of the outcome",
     *(f"unusual in {stage}" for stage in STAGES),
@@ -68,6 +69,7 @@ def traits(grave: Sequence[Finding]) -> np.ndarray:
         [
             one.check == "experiments" and bool(one.evidence.get("settings")),
             one.check == "experiments" and not one.evidence.get("settings"),
+            one.check == "training_code",
             one.check in SYMPTOMS,
             one.check in OF_OUTCOME,
             *(one.check == f"unusual_{stage}" for stage in STAGES),

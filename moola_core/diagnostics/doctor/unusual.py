@@ -16,7 +16,6 @@ UNSTEADY = ("too_little_training", "stopped_too_early", "sigma_at_limit")
 # Signs that a check explains where it has found something: they belong to its finding and raise none of their own.
 EXPLAINED: dict[str, tuple[str, ...]] = {
     "first_loss": ("head_too_wide", "feature_without_scale"),
-    "first_gap": ("frozen_dropout",),
     "test_gap": ("miscalibrated", "selection_on_test", *CAUSES),
     "ahead_of_trees": ("overlapping_folds", "selection_on_test"),
     "gradient_size": ("task_starved", "sigma_at_limit"),

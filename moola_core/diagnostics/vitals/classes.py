@@ -10,7 +10,6 @@ import numpy as np
 
 from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans, out_of_fold
 from moola_core.diagnostics.vitals.groups import aurocs, deviation_of_auroc, evidence_of_order, parts
-from moola_core.diagnostics.vitals.prices import mean_range
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 from moola_core.estimators.logistic import linear
 
@@ -90,19 +89,6 @@ def smallest_class(evidence: Evidence) -> Measured:
 
 @sign(
     "labels",
-    "Class against the order of the file",
-    "Where the class follows the order of the rows, the column was sorted or shifted apart from the others.",
-    "Look at how the column of labels was joined to the windows.",
-    unit="−log10 p",
-    usual=(-np.inf, 4.0),
-)
-def class_by_order(evidence: Evidence) -> Measured:
-    """−log10 of the p-value that the classes are in no order of the rows."""
-    return Measured(evidence_of_order(np.arange(len(evidence.windows)), evidence.target))
-
-
-@sign(
-    "labels",
     "Class against time",
     "Where the class follows the date, a model can learn the date, and fails on later windows.",
     "Label windows of all classes in every period, or compare periods.",
@@ -147,29 +133,6 @@ def class_runs(evidence: Evidence) -> Measured:
     return Measured(
         (same - chance) / np.sqrt(max(chance * (1 - chance), 1e-9) / (len(target) - 1)), f"{same:.0%} alike"
     )
-
-
-@sign(
-    "labels",
-    "Class read from one bar",
-    "A bar that tells the class while the bars next to it do not is a mark, not a pattern of the market.",
-    "Look at this bar in windows of each class.",
-    unit="standard deviations",
-    usual=(-np.inf, 4.0),
-)
-def one_bar_tells(evidence: Evidence) -> Measured:
-    """How much better one price of one bar separates a class than the same price of the bars next to it, in standard deviations."""
-    prices, best = evidence.windows.prices, (0.0, 0, "")
-    centred = (prices - prices[:, :, 3].mean(1)[:, None, None]) / mean_range(prices)[:, None, None]
-    for c in np.unique(evidence.target):
-        positive = evidence.target == c
-        own = np.abs(aurocs(centred.reshape(len(prices), -1), positive).reshape(prices.shape[1:]) - 0.5)
-        padded = np.pad(own, ((1, 1), (0, 0)))
-        alone = own - np.maximum(padded[:-2], padded[2:])
-        bar, price = np.unravel_index(alone.argmax(), alone.shape)
-        value = alone[bar, price] / deviation_of_auroc(positive)
-        best = max(best, (float(value), int(bar), ("open", "high", "low", "close")[price]))
-    return Measured(best[0], f"the {best[2]} of bar {best[1]}")
 
 
 @sign(

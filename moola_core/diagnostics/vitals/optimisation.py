@@ -74,34 +74,6 @@ def first_loss(evidence: Evidence) -> Measured:
 
 @sign(
     "optimisation",
-    "Training against validation loss in the first epoch",
-    "In the first epoch both are measured on windows that the network does not know, so they are alike.",
-    "Check that the loss that is trained is the loss that is measured.",
-    unit="nats",
-    tail="both",
-    usual=(-0.3, 0.6),
-)
-def first_gap(evidence: Evidence) -> Measured:
-    """Training less validation loss of the class in the first epoch; the median over fits."""
-    both = zip(_curves(evidence, "train"), _curves(evidence, "validation"), strict=True)
-    return _median([train[0] - validation[0] for train, validation in both])
-
-
-@sign(
-    "optimisation",
-    "Rise of the training loss",
-    "The training loss ends near its lowest value; where it rises again, steps lead away.",
-    "Lower the learning rate, and check the sign of the gradients.",
-    unit="nats",
-    usual=(-np.inf, 0.2),
-)
-def loss_rise(evidence: Evidence) -> Measured:
-    """Last less lowest training loss of the class; the median over fits."""
-    return _median([curve[-1] - curve.min() for curve in _curves(evidence, "train")])
-
-
-@sign(
-    "optimisation",
     "Distance moved by the weights",
     "Weights that stay where they were drawn have learned nothing; weights far from there have forgotten it.",
     "Look at the learning rate and at the number of steps.",
