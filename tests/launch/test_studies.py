@@ -182,6 +182,7 @@ def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_
     assert any("also of those that a fold tests" in warning for warning in torn.record.warnings)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_study_says_what_its_pretraining_saw_and_a_resumed_one_makes_no_encoder_twice(
     store, demo_files, capsys, no_shift
 ):
@@ -256,6 +257,7 @@ def test_what_a_placebo_sees_mixes_no_bars_that_are_to_stay_apart(store, demo_fi
     assert np.allclose(np.sort(true[later & ~held]), np.sort(seen[later & ~held]), atol=1e-9)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_files):
     spec = small_study(demo_files)
     broken = Arm(
@@ -308,6 +310,7 @@ def hashes(run) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_runs_on_other_folds_or_windows_are_shown_without_a_verdict(store, demo_files):
     base = base_of(demo_files, epochs=1, repeats=1)
     first, other = (finish(store, change(base, {"seed": seed})) for seed in (1, 2))
@@ -318,6 +321,7 @@ def test_runs_on_other_folds_or_windows_are_shown_without_a_verdict(store, demo_
         finish(store, Compare(runs=(first.id, first.id)))
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_fewer_labels_leave_the_test_folds_as_they_are(store, demo_files):
     base = base_of(demo_files, epochs=1, repeats=1)
     whole, half = (finish(store, change(base, {"train_size": share})) for share in (1.0, 0.5))
@@ -472,6 +476,7 @@ def test_predictions_that_cannot_be_imported_say_why(store, demo_files, tmp_path
     assert store.runs() == []
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_network_of_one_task_is_judged_by_the_metrics_of_its_task(store, demo_files):
     data = {"windows": str(demo_files["windows"])}
     asked = studies.study("tasks", "quick", data, SMALL)
