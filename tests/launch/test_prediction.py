@@ -88,6 +88,7 @@ def test_all_fits_at_once_say_what_they_say_one_by_one(demo_files, tmp_path, dev
 @pytest.mark.usefixtures("unexamined")
 def test_a_network_adds_the_statistics_in_prediction_as_in_training(demo_files, tmp_path, device, monkeypatch):
     monkeypatch.setattr("moola_core.diagnostics.network_outputs.SAMPLES", 5)
+    monkeypatch.setattr("moola_core.diagnostics.attribution.BACKGROUND", 4)
     spec = change(preset("network").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL)
     run = Store(tmp_path).create(change(spec, {"layers": 1, "folds": 2}))
     worker.run(run)
