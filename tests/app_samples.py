@@ -209,12 +209,15 @@ def _measured(windows: Path, constant: bool) -> tuple[pd.DataFrame, dict[str, An
     key = hashlib.sha256(windows.read_bytes()).digest(), constant
     if key not in _MEASURED:
         predictions = make_predictions(windows, constant)
-        _MEASURED[key] = predictions, {
-            "evaluation": evaluate(predictions, 105, {0: 0.9, 1: 0.95}),
-            "calibration": calibrations(predictions),
-            "pointing": pointing(predictions),
-            "errors": errors(predictions, load_windows(windows)),
-        }
+        _MEASURED[key] = (
+            predictions,
+            {
+                "evaluation": evaluate(predictions, 105, {0: 0.9, 1: 0.95}),
+                "calibration": calibrations(predictions),
+                "pointing": pointing(predictions),
+                "errors": errors(predictions, load_windows(windows)),
+            },
+        )
     return _MEASURED[key]
 
 

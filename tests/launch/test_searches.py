@@ -387,11 +387,8 @@ def test_a_search_that_was_ended_keeps_its_trials_and_goes_on(store, demo_files,
         process.kill()
     (record,) = store.runs("search")
     assert record.state == state
-    kept = (
-        store.open(record.run_id).result("search")["trials"]
-        if (store.open(record.run_id).folder / "results").is_dir()
-        else []
-    )
+    run = store.open(record.run_id)
+    kept = run.result("search")["trials"] if (run.folder / "results" / "search.json").is_file() else []
     assert main(["search", "--resume", record.run_id, "--store", str(store.root), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [trial["run_id"] for trial in printed["trials"]][: len(kept)] == [trial["run_id"] for trial in kept]

@@ -18,7 +18,7 @@ from moola_core import studies
 from moola_core.cli import main
 from moola_core.errors import CheckpointError, DataError, RunError, SpecError
 from moola_core.launch import worker
-from moola_core.launch.worker import ahead, study
+from moola_core.launch.worker import ahead, diagnose, doctor, study
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.launch.worker.pretrain import load_material
@@ -112,6 +112,13 @@ def no_shift(monkeypatch):
     monkeypatch.setattr(study, "_write_shift", lambda run, pretrain: None)
 
 
+@pytest.fixture
+def only_transfer(monkeypatch):
+    """Of what is computed of a run, what was transferred to it alone; `transferred` has all of it."""
+    monkeypatch.setattr(diagnose, "RUN_DIAGNOSTICS", {"transfer": diagnose.RUN_DIAGNOSTICS["transfer"]})
+    monkeypatch.setattr(doctor, "store", lambda run: None)
+
+
 def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(transferred):
     run, store = transferred[0], Store(transferred[0].store_root)
     encoders = [r for r in store.runs("pretrain") if not store.open(r.run_id).spec.sampling.shuffled]
@@ -148,7 +155,9 @@ def per_fold_study(demo_files, **changes):
     return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ("from scratch", "frozen"))})
 
 
-def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_on(store, demo_files, no_shift):
+def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_on(
+    store, demo_files, no_shift, only_transfer
+):
     """Bar by bar, from what is stored: the folds of the run, the windows' places and the windows of each pre-training."""
     run = finish(store, per_fold_study(demo_files).model_copy(update={"pretraining_seeds": 2}))
     encoders = {r.run_id: store.open(r.run_id) for r in store.runs("pretrain")}
