@@ -134,8 +134,9 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
     SpecError
         For an unknown name, for a value that does not fit, and for a name that is no setting, such as ``preset``.
     """
-    values, known = spec.model_dump(), _fields(type(spec))
-    for full, value in named(changes, type(spec)).items():
+    kind: type[SpecModel] = type(spec)
+    values, known = spec.model_dump(), _fields(kind)
+    for full, value in named(changes, kind).items():
         if full in NAMED_ONLY:
             why, instead = NAMED_ONLY[full]
             raise SpecError(f"{full} cannot be set: it {why}.", where=f"{full}={value}", hint=instead)
@@ -144,7 +145,7 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
         for step in path:
             place = place[step]
         place[last] = _read(value, known[full].annotation) if isinstance(value, str) else value
-    return build(type(spec), values)
+    return build(kind, values)
 
 
 def settings_diff(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
