@@ -205,6 +205,7 @@ def test_which_fit_ends_first_does_not_decide_what_is_pruned(store):
     assert PRUNED not in [trial.state for trial in at_once.trials], "fits that end together are not pruned"
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_the_scores_that_pruning_reads_are_those_of_the_validation_windows(store, demo_files):
     small = {
         "training.epochs": 3,
@@ -429,6 +430,7 @@ def test_a_trial_whose_run_was_deleted_is_not_picked_from_and_windows_that_all_s
     assert chained.result("search")["best"] is None and "share bars" in chained.record.warnings[0]
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_run_that_its_parent_ends_is_cancelled_with_the_reason(store, demo_files):
     def listen(event, progress):
         raise EndedEarly("It was behind.")
