@@ -13,7 +13,7 @@ from safetensors.numpy import load_file, save_file
 
 from moola_core.cli import main
 from moola_core.errors import CheckpointError
-from moola_core.launch.worker import ahead
+from moola_core.launch.worker import ahead, diagnose
 from moola_core.market.demo import make_demo, write_demo
 from moola_core.models.encoders import make_encoder
 from moola_core.presets import PRESETS
@@ -40,8 +40,9 @@ def checkpoint(tmp_path_factory):
 
 
 @pytest.fixture
-def finetune(capsys, tmp_path, files, checkpoint, unexamined):
+def finetune(capsys, tmp_path, files, checkpoint, monkeypatch):
     """`moola finetune` from the checkpoint: exit status, what was printed, and the runs of the store."""
+    monkeypatch.setattr(diagnose, "RUN_DIAGNOSTICS", {})
 
     def run(*words):
         command = ["finetune", "--windows", files["windows"], "--store", tmp_path, "--checkpoint", checkpoint, *QUICK]
