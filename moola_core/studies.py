@@ -157,10 +157,11 @@ def late(base: Finetune, own: Mapping[str, Any]) -> dict[str, Any]:
 
 def _without_effect(made: Study, own: Mapping[str, Any], before: Mapping[str, Any]) -> tuple[str, ...]:
     """A sentence for each setting that was asked for and that some arms set otherwise, for it is what they compare."""
-    notes = []
+    notes: list[str] = []
+    tuned = {arm.name: settings(made.spec_of(arm.name, "encoder")) for arm in made.arms} if own else {}
     for name, value in own.items():
         wanted = settings(made.base)[name]
-        arms = [arm.name for arm in made.arms if settings(made.spec_of(arm.name, "encoder"))[name] != wanted]
+        arms = [arm for arm, values in tuned.items() if values[name] != wanted]
         notes += [_overridden(f"{name}={value}", arms)] if arms else []
     encoders = {arm.name: made.pretraining_of(arm.name) for arm in made.arms}
     pretrained = {name: settings(encoder) for name, encoder in encoders.items() if encoder is not None}

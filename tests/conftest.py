@@ -116,6 +116,24 @@ def few_trees() -> Iterator[None]:
         yield
 
 
+@contextmanager
+def nothing_examined() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("moola_core.launch.worker.diagnose.store_all", lambda run, material: None)
+        patch.setattr("moola_core.launch.worker.doctor.store", lambda run: None)
+        yield
+
+
+@pytest.fixture
+def unexamined() -> Iterator[None]:
+    """Runs end once they are evaluated: what else is computed of them takes two thirds of the time of a small one.
+
+    For tests of what was fitted, with what and how it compares, where another test of the file has such a run whole.
+    """
+    with nothing_examined():
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
 def disk_is_not_waited_for() -> Iterator[None]:
     """No test cuts the power: that bytes reach the disk before a file is renamed costs a tenth of the time and shows nothing."""
@@ -129,8 +147,11 @@ def versions_are_read_once() -> Iterator[None]:
     """Each run asks for the project's commit and for the versions of its packages, which stay the same while tests run."""
     from importlib import metadata
 
+    from moola_core.launch import worker
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(metadata, "version", cache(metadata.version))
+        patch.setattr(worker, "_commit", cache(worker._commit))
         yield
 
 

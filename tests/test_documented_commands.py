@@ -69,9 +69,8 @@ def project(tmp_path_factory):
 
 
 @pytest.fixture
-def run_command(project, monkeypatch, capsys):
+def run_command(project, monkeypatch, capsys, few_trees):
     monkeypatch.chdir(project)
-    monkeypatch.setattr("moola_core.estimators.extra_trees.TREES", 20)
 
     def run(line: str) -> None:
         parts = max((name for name in SMALL if line.startswith(name)), key=len, default="")

@@ -6,10 +6,12 @@ import hashlib
 import json
 import shlex
 from collections.abc import Mapping
+from functools import cache
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Union, cast, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from moola_core.errors import SpecError, nearest
 from moola_core.specs.aliases import SETTING_VALUES, renamed, reworded
@@ -85,15 +87,30 @@ def settings(spec: SpecModel | type[SpecModel], prefix: str = "") -> dict[str, A
     dict of str to Any
         The values of a spec; pydantic's ``FieldInfo`` of a kind of spec.
     """
-    kind = spec if isinstance(spec, type) else type(spec)
+    if isinstance(spec, type):
+        return {f"{prefix}{name}": field for name, field in _fields(spec).items()}
     leaves: dict[str, Any] = {}
-    for name, field in kind.model_fields.items():
-        inner = field.annotation
-        if isinstance(inner, type) and issubclass(inner, SpecModel):
-            leaves |= settings(inner if isinstance(spec, type) else getattr(spec, name), f"{prefix}{name}.")
+    for name, field in type(spec).model_fields.items():
+        value = getattr(spec, name)
+        if _is_part(field):
+            leaves |= settings(value, f"{prefix}{name}.")
         else:
-            leaves[f"{prefix}{name}"] = field if isinstance(spec, type) else getattr(spec, name)
+            leaves[f"{prefix}{name}"] = value
     return leaves
+
+
+@cache
+def _fields(kind: type[SpecModel]) -> dict[str, FieldInfo]:
+    """The settings of a kind of spec by their dotted names, once: an investigation looks thousands of names up before its first run."""
+    leaves: dict[str, FieldInfo] = {}
+    for name, field in kind.model_fields.items():
+        inner = _fields(cast(type[SpecModel], field.annotation)) if _is_part(field) else {"": field}
+        leaves |= {f"{name}.{last}".rstrip("."): one for last, one in inner.items()}
+    return leaves
+
+
+def _is_part(field: FieldInfo) -> bool:
+    return isinstance(field.annotation, type) and issubclass(field.annotation, SpecModel)
 
 
 def change(spec: Any, changes: dict[str, Any]) -> Any:
@@ -117,8 +134,9 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
     SpecError
         For an unknown name, for a value that does not fit, and for a name that is no setting, such as ``preset``.
     """
-    values, known = spec.model_dump(), settings(type(spec))
-    for full, value in named(changes, type(spec)).items():
+    kind: type[SpecModel] = type(spec)
+    values, known = spec.model_dump(), _fields(kind)
+    for full, value in named(changes, kind).items():
         if full in NAMED_ONLY:
             why, instead = NAMED_ONLY[full]
             raise SpecError(f"{full} cannot be set: it {why}.", where=f"{full}={value}", hint=instead)
@@ -127,7 +145,7 @@ def change(spec: Any, changes: dict[str, Any]) -> Any:
         for step in path:
             place = place[step]
         place[last] = _read(value, known[full].annotation) if isinstance(value, str) else value
-    return build(type(spec), values)
+    return build(kind, values)
 
 
 def settings_diff(a: Any, b: Any) -> dict[str, tuple[Any, Any]]:
@@ -161,7 +179,7 @@ def full_name(name: str, kind: type[SpecModel]) -> str:
     SpecError
         When there is no such setting, with the nearest name, or more than one.
     """
-    known = settings(kind)
+    known = _fields(kind)
     name = name if name in known else renamed(name)
     if name in known:
         return name
@@ -212,7 +230,7 @@ def _listed(text: str) -> Any:
 
 
 def _explain(kind: type[SpecModel], error: ValidationError) -> str:
-    known = settings(kind)
+    known = _fields(kind)
     lines = []
     for problem in error.errors():
         name = ".".join(str(step) for step in problem["loc"]) or "spec"

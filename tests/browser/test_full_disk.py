@@ -27,14 +27,21 @@ def server(tmp_path, small_disk):
     started.stop()
 
 
-def test_a_full_disk_shows_its_runs_and_one_can_be_deleted(server, open_tab, small_disk):
+@pytest.mark.parametrize(
+    "pages",
+    [
+        pytest.param(("", "results"), id="short"),
+        pytest.param(("", "results", "windows", "compare", "doctor", "history"), id="every", marks=pytest.mark.soak),
+    ],
+)
+def test_a_full_disk_shows_its_runs_and_one_can_be_deleted(server, open_tab, pages):
     running, made = server
     run = made["arm"]
     tab = open_tab(running.address, own=True)
     tab.open(f"runs?dataset=mine&run={run.id}")
     tab.wait_for("runs cannot be read", 60)
     assert tab.title() == "Runs" and "An arm" in tab.text()
-    for page in ("", "results", "windows", "compare", "doctor", "history"):
+    for page in pages:
         tab.open(f"{page}?dataset=mine&run={made['run'].id}")
         assert "encountered an error" not in tab.text() and "Traceback" not in tab.text(), page
     tab.open(f"runs?dataset=mine&run={run.id}")

@@ -81,6 +81,7 @@ def test_the_study_trains_the_class_alone_and_starts_each_fit_from_the_same_fit_
     assert len(store.runs("finetune")) == 3, "a study that goes on makes no run twice"
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_what_one_study_fitted_of_the_class_alone_is_what_the_other_starts_from(store, demo_files):
     data = {"windows": str(demo_files["windows"])}
     tasks = studies.study("tasks", "quick", data, SMALL | {"repeats": 1})
@@ -193,6 +194,7 @@ def test_it_is_not_asked_where_the_rule_adds_no_pointers_or_there_is_nothing_to_
     assert "pointers" not in steps and why == "What it must know first was not answered."
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_small_investigation_asks_it_with_more_repeats_and_fits_the_class_alone_once(store, demo_files, monkeypatch):
     """The engine trains everything; the second round needs a repeat more of the class alone than the question on the tasks had."""
     only(monkeypatch, ("tasks", "pointers"))
@@ -262,6 +264,7 @@ def test_its_value_follows_from_what_the_tasks_and_the_network_came_to(tmp_path,
     assert "there is one task" in question.impossible(known)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_on_a_cluster_the_class_alone_is_carried_out_before_the_arms(store, demo_files, monkeypatch):
     """In the place of a cluster: what it is given together is carried out here, one after another."""
     given: list[list[str]] = []

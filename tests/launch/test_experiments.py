@@ -42,8 +42,14 @@ def run(store, demo_files):
     return made
 
 
+@pytest.fixture(scope="module")
+def evidence(run):
+    """What the run is judged by; it stays the same while nothing is fitted."""
+    return doctor.evidence_of(run)
+
+
 @pytest.fixture
-def tried(store, run, monkeypatch):
+def tried(store, run, evidence, monkeypatch):
     """Experiments in which no fit is made: a run is better by 0.3 where its setting `cause` is the reference's, within `reach`."""
 
     def settled(cause, reach=0.1, budget_s=600.0, seconds=1.0, only="", auroc=None, center=2.0):
@@ -60,6 +66,7 @@ def tried(store, run, monkeypatch):
             width = reach / child.spec.training.repeats
             return (MetricGain("auroc", 0.5, 0.5 + gain, Interval(gain, gain - width, gain + width)),)
 
+        monkeypatch.setattr(doctor, "evidence_of", lambda about: evidence)
         monkeypatch.setattr(experiments, "gains_over", gains_over)
         usual = {"by-heart": 1.0, "random-order": 0.5} | (auroc or {})
 

@@ -20,15 +20,11 @@ from moola_core.runs.joined import join_spec, parts_of
 from moola_core.runs.pack import pack
 from moola_core.runs.unpack import unpack
 from moola_core.specs import Finetune, change
+from tests.conftest import nothing_examined
 
 SMALL = {"repeats": 1, "folds": 3, "seed": 5}
 NETWORK = {"epochs": 1, "hidden": 4, "layers": 1, "processes": 1}
 KEYS = ["repeat", "fold", "window_id"]
-
-
-def without_doctor():
-    """No look of the doctor, which takes longer than such small fits."""
-    return patch("moola_core.launch.worker.doctor.looks_at", lambda run: False)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +32,7 @@ def made(demo_files, tmp_path_factory) -> dict[str, Run]:
     """Runs on one division: a network of both tasks, a simple model of the class alone, and a span model; and some that do not fit."""
     store = Store(tmp_path_factory.mktemp("joined"))
     runs = {}
-    with without_doctor():
+    with nothing_examined():
         for name, model, changes in (
             ("network", "network", NETWORK),
             ("class", "logistic", {"tasks": "class"}),
@@ -57,14 +53,14 @@ def made(demo_files, tmp_path_factory) -> dict[str, Run]:
 def join(made, first: str, second: str) -> Run:
     store = Store(made[first].store_root)
     run = store.create(join_spec(store, made[first].id, made[second].id))
-    with without_doctor():
+    with nothing_examined():
         worker.run(run)
     return run
 
 
 @pytest.fixture(scope="module")
 def joined(made) -> Run:
-    """A network's classes and a span model's expansions, with the doctor's findings."""
+    """A network's classes and a span model's expansions, with all diagnostics and the doctor's findings."""
     store = Store(made["network"].store_root)
     run = store.create(join_spec(store, made["network"].id, made["spans"].id))
     with patch("moola_core.estimators.extra_trees.TREES", 20):
@@ -189,10 +185,10 @@ def test_unfinished_runs_joined_runs_and_predictions_alone_are_refused(made, joi
 
 def test_the_command_and_python_make_the_same_run(made, capsys):
     root = made["class"].store_root
-    with without_doctor():
+    with nothing_examined():
         assert main(["join", made["class"].id, made["spans"].id, "--store", str(root), "--json", "--name", "both"]) == 0
     printed = json.loads(capsys.readouterr().out)
-    with without_doctor():
+    with nothing_examined():
         ours = moola.join(made["class"], made["spans"], name="both")
     theirs = Store(root).open(printed["run_id"])
     assert ours.record.name == theirs.record.name == "both" and ours.spec == theirs.spec

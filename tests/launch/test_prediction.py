@@ -68,6 +68,7 @@ def test_predictions_are_written_as_a_table_or_as_tasks_of_label_studio(about, d
     assert (moments == bars.to_numpy()[table["first_bar"] + spans]).all()
 
 
+@pytest.mark.usefixtures("unexamined")
 @pytest.mark.parametrize("tasks", ["both", "class", "pointers"])
 def test_all_fits_at_once_say_what_they_say_one_by_one(demo_files, tmp_path, device, tasks, monkeypatch):
     spec = change(preset("quick").finetune(), {"data.windows": str(demo_files["windows"]), "tasks": tasks} | SMALL)
@@ -84,9 +85,10 @@ def test_all_fits_at_once_say_what_they_say_one_by_one(demo_files, tmp_path, dev
             np.testing.assert_allclose(together, alone, atol=1e-5)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_network_adds_the_statistics_in_prediction_as_in_training(demo_files, tmp_path, device, monkeypatch):
     monkeypatch.setattr("moola_core.diagnostics.network_outputs.SAMPLES", 5)
-    monkeypatch.setattr("moola_core.launch.worker.doctor.store", lambda *given: None)
+    monkeypatch.setattr("moola_core.diagnostics.attribution.BACKGROUND", 4)
     spec = change(preset("network").finetune(), {"data.windows": str(demo_files["windows"])} | SMALL)
     run = Store(tmp_path).create(change(spec, {"layers": 1, "folds": 2}))
     worker.run(run)
@@ -148,6 +150,7 @@ def test_what_cannot_be_asked_says_why(about, tmp_path):
         worker.run(run)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_vanished_training_windows_leave_the_answers_with_a_warning(about, demo_files, tmp_path):
     moved = tmp_path / "moved.parquet"
     moved.write_bytes(demo_files["windows"].read_bytes())
@@ -160,6 +163,7 @@ def test_vanished_training_windows_leave_the_answers_with_a_warning(about, demo_
     assert "could not be detected" in child.record.warnings[0]
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_model_of_spans_finds_expansions_in_bars_that_do_not_overlap(demo_files, tmp_path):
     data = {"data.windows": str(demo_files["windows"])}
     run = Store(tmp_path).create(change(preset("recommended").finetune(), data | {"repeats": 1, "folds": 3}))
@@ -173,21 +177,22 @@ def test_a_model_of_spans_finds_expansions_in_bars_that_do_not_overlap(demo_file
     assert surest["p_span"] == best["p_span"] and surest["first"] == best["first_bar"] + round(best["start_pred"])
 
 
-def test_a_predicted_span_is_compared_with_those_of_the_labelled_windows_by_each_fit(demo_files, tmp_path, monkeypatch):
-    monkeypatch.setattr("moola_core.launch.worker.doctor.store", lambda *given: None)
+@pytest.mark.usefixtures("unexamined")
+def test_a_predicted_span_is_compared_with_those_of_the_labelled_windows_by_each_fit(demo_files, tmp_path):
     small = {"data.windows": str(demo_files["windows"]), "repeats": 2, "folds": 3}
     run = Store(tmp_path).create(change(preset("recommended").finetune(), small))
     worker.run(run)
     child, table, result = predict(run, data=Data(bars=str(demo_files["bars"])), stride=100)
     kept, windows = run.predictions.dropna(subset=["start_true"]), load_windows(demo_files["windows"])
     _, same, _ = predict(run, data=Data(windows=str(demo_files["windows"])))
+    fits = {fit: load_estimator(run, *fit) for fit in run.replicates()}
     for row in (0, 7):
         values = []
         for repeat, rows in kept.groupby("repeat"):
             no_higher = 0
             for fold, own in rows.groupby("fold"):
                 prices = windows.prices[row : row + 1]
-                (stated,) = load_estimator(run, repeat, fold).predict(prices, prices).spans.p_span
+                (stated,) = fits[repeat, fold].predict(prices, prices).spans.p_span
                 no_higher += int((own["p_span"] <= stated).sum())
             values.append((no_higher + 1) / (len(rows) + 1))
         # The window itself is among the labelled ones, and ties with its own prediction but for rounding.

@@ -87,6 +87,7 @@ def test_a_pretraining_run_leaves_weights_result_and_a_way_on(store, demo_files)
     assert estimate_pretraining(run.spec, 20_000, store).source == f"run {run.id} with these settings"
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_an_interrupted_run_goes_on_from_its_last_epoch(store, demo_files):
     whole = store.create(spec_of(demo_files))
     worker.run(whole)
@@ -107,6 +108,7 @@ def test_an_interrupted_run_goes_on_from_its_last_epoch(store, demo_files):
     assert run.result("learned")["masked_mae"] == whole.result("learned")["masked_mae"]
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_labelled_windows_are_kept_out_by_default_and_similar_ones_chosen(store, demo_files):
     run = store.create(spec_of(demo_files, labelled="exclude", stride_bars=20, epochs=1, keep="similar", keep_frac=0.9))
     worker.run(run)
@@ -124,6 +126,7 @@ def test_what_cannot_be_pretrained_says_why(store, demo_files):
     assert "fewer than 100" in run.record.error
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_windows_of_another_length_are_not_probed(store, demo_files):
     run = store.create(spec_of(demo_files, epochs=1, **{"sampling.window_bars": 60}))
     worker.run(run)
@@ -143,6 +146,7 @@ def test_a_file_that_is_no_checkpoint_is_listed_and_refused_with_the_reason(tmp_
     assert [found.run for found in find(tmp_path, tmp_path / "store")] == [None]
 
 
+@pytest.mark.usefixtures("unexamined")
 @pytest.mark.parametrize("name", ["layer", "batch"])
 def test_a_normalised_encoder_is_fine_tuned_with_its_statistics(store, demo_files, name):
     run = store.create(spec_of(demo_files, normalisation=name, epochs=1))
@@ -157,6 +161,7 @@ def test_a_normalised_encoder_is_fine_tuned_with_its_statistics(store, demo_file
     assert all(kept[key].shape == encoder[key].shape for key in encoder if key.startswith("encoder."))
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_pretraining_on_bars_alone_leaves_out_the_windows_that_are_known_for_them(store, demo, demo_files, capsys):
     """No --windows, but their file lies beside the bars: bar by bar, none of the labelled ones is seen, and the output says so."""
     sets = {"epochs": 1, "hidden": 4, "batch_size": 64, "stride_bars": 13, "objective.name": "masked"}
@@ -184,6 +189,7 @@ def test_pretraining_on_bars_alone_leaves_out_the_windows_that_are_known_for_the
     assert "labels" in run.record.data_hashes
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_pretraining_on_bars_of_which_no_labels_are_known_says_that_none_could_be_left_out(
     store, demo_files, tmp_path, capsys, monkeypatch
 ):
@@ -198,6 +204,7 @@ def test_pretraining_on_bars_of_which_no_labels_are_known_says_that_none_could_b
     assert any("none could be left out" in text for text in record.warnings) and record.facts.labelled == 0
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_pretraining_holds_a_card_to_its_precision(store, demo_files, monkeypatch):
     """On a card cuDNN would otherwise round to TF32 where float32 is meant; on a CPU nothing is to be held."""
     held = []

@@ -80,6 +80,7 @@ def test_a_resumed_run_ends_as_an_uninterrupted_one(spec, whole, tmp_path):
         worker.resume(run)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_run_does_not_go_on_with_other_data_or_other_folds(spec, demo_files, tmp_path):
     import pandas as pd
 
@@ -131,6 +132,7 @@ def test_pretraining_goes_on_from_the_weights_that_are_there(demo_files, tmp_pat
     assert told(run) == told(plain) and run.result("learned") == plain.result("learned")
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_deleted_store_goes_on_from_its_mirror(spec, whole, tmp_path, monkeypatch):
     monkeypatch.setenv(mirror.VARIABLE, str(tmp_path / "mirror"))
     store = Store(tmp_path / "artifacts")
@@ -144,6 +146,7 @@ def test_a_deleted_store_goes_on_from_its_mirror(spec, whole, tmp_path, monkeypa
     assert copy.record.state == "done" and copy.predictions.equals(whole.predictions)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_the_mirror_has_each_step_as_it_is_completed(spec, tmp_path, monkeypatch):
     monkeypatch.setenv(mirror.VARIABLE, str(tmp_path / "mirror"))
     run, seen = Store(tmp_path / "artifacts").create(spec), []
@@ -159,6 +162,7 @@ def test_the_mirror_has_each_step_as_it_is_completed(spec, tmp_path, monkeypatch
     assert hashes(copy.folder) == {k: v for k, v in hashes(run.folder).items() if k != "heartbeat"}
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_mirror_that_cannot_be_written_costs_a_warning(spec, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv(mirror.VARIABLE, str(tmp_path / "file"))
@@ -194,6 +198,7 @@ def parcel(packed, tmp_path):
     return shutil.copy(packed[0], tmp_path / "runs.zip"), *packed[1:]
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_packed_runs_open_and_resume_elsewhere(parcel, whole, tmp_path, capsys):
     file, done, part, asked = parcel
     where = ["--store", str(tmp_path / "here"), "--data", str(tmp_path / "data")]
@@ -214,6 +219,7 @@ def test_packed_runs_open_and_resume_elsewhere(parcel, whole, tmp_path, capsys):
     assert len(unpack(tmp_path / "back.zip", Store(tmp_path / "third"), tmp_path / "data").data) == 0
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_run_without_its_data_is_told_where_it_lies(parcel, demo_files, whole, tmp_path, capsys):
     file, _, part, _ = parcel
     store = Store(tmp_path / "here")

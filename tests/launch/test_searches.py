@@ -205,6 +205,7 @@ def test_which_fit_ends_first_does_not_decide_what_is_pruned(store):
     assert PRUNED not in [trial.state for trial in at_once.trials], "fits that end together are not pruned"
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_the_scores_that_pruning_reads_are_those_of_the_validation_windows(store, demo_files):
     small = {
         "training.epochs": 3,
@@ -387,11 +388,8 @@ def test_a_search_that_was_ended_keeps_its_trials_and_goes_on(store, demo_files,
         process.kill()
     (record,) = store.runs("search")
     assert record.state == state
-    kept = (
-        store.open(record.run_id).result("search")["trials"]
-        if (store.open(record.run_id).folder / "results").is_dir()
-        else []
-    )
+    run = store.open(record.run_id)
+    kept = run.result("search")["trials"] if (run.folder / "results" / "search.json").is_file() else []
     assert main(["search", "--resume", record.run_id, "--store", str(store.root), "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [trial["run_id"] for trial in printed["trials"]][: len(kept)] == [trial["run_id"] for trial in kept]
@@ -432,6 +430,7 @@ def test_a_trial_whose_run_was_deleted_is_not_picked_from_and_windows_that_all_s
     assert chained.result("search")["best"] is None and "share bars" in chained.record.warnings[0]
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_run_that_its_parent_ends_is_cancelled_with_the_reason(store, demo_files):
     def listen(event, progress):
         raise EndedEarly("It was behind.")

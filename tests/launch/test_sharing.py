@@ -52,6 +52,7 @@ def fitted(run: Run) -> int:
     return len(run.replicates()) - (taken.fits if taken else 0)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_more_repeats_take_over_the_fits_of_fewer_and_equal_a_study_that_took_none(tmp_path, windows):
     first, alone = Store(tmp_path / "shared"), Store(tmp_path / "alone")
     one = carried_out(first, study(windows, 1))
@@ -81,6 +82,7 @@ def test_what_is_taken_over_stays_when_the_run_that_it_came_from_is_deleted(tmp_
     assert all(fitted(arm) == 0 and len(arm.predictions) == 40 for arm in arms_of(two))
 
 
+@pytest.mark.usefixtures("unexamined")
 @pytest.mark.parametrize("changes", [{"training.learning_rate": 1e-4}, {"training.seed": 5}, {"loss.focal_gamma": 1.0}])
 def test_fits_of_other_settings_are_made_anew(tmp_path, windows, changes):
     store = Store(tmp_path)
@@ -89,6 +91,7 @@ def test_fits_of_other_settings_are_made_anew(tmp_path, windows, changes):
     assert network.record.facts.taken_over is None
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_run_by_itself_is_always_fitted(tmp_path, windows):
     store, spec = Store(tmp_path), study(windows, 1)
     carried_out(store, spec)
@@ -96,6 +99,7 @@ def test_a_run_by_itself_is_always_fitted(tmp_path, windows):
     assert fitted(alone) == 2
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_other_windows_are_never_taken_for_the_same(tmp_path, windows):
     store, path = Store(tmp_path / "store"), tmp_path / "changed.parquet"
     frame = pd.read_parquet(windows)

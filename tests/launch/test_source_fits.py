@@ -156,6 +156,7 @@ def test_the_number_of_windows_that_were_seen_is_that_of_the_folds(source, windo
         worker.run(Store(source.store_root).create(spec))
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_windows_are_known_by_their_prices_in_other_data(source, windows, tmp_path):
     """Other ids and prices that are shifted by a constant are the same windows; another market has none of them."""
     frame = pd.read_parquet(windows)
@@ -191,6 +192,7 @@ def test_what_a_source_started_from_counts_too(frozen, windows):
     shutil.rmtree(copy)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_what_cannot_be_started_from_is_refused_in_a_sentence(source, windows, tmp_path):
     store = Store(source.store_root)
     simple = finished(store, change(source.spec, {"estimator": "majority"}))
@@ -250,6 +252,7 @@ def test_a_packed_run_takes_its_source_along_and_starts_from_it_elsewhere(source
         assert np.array_equal(here.mean, away.mean) and here.features == away.features
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_fits_of_other_sources_are_never_taken_for_the_same(source, windows):
     """Of two arms that differ in nothing but where their fits start, and of a third that starts where the first does."""
     store = Store(source.store_root)
@@ -273,6 +276,7 @@ def test_fits_of_other_sources_are_never_taken_for_the_same(source, windows):
     assert not np.array_equal(probabilities["a"], probabilities["b"])
 
 
+@pytest.mark.usefixtures("unexamined")
 @pytest.mark.parametrize("encoder", ["inception"])
 def test_any_encoder_can_be_started_from(tmp_path, windows, encoder):
     store = Store(tmp_path)
@@ -283,6 +287,7 @@ def test_any_encoder_can_be_started_from(tmp_path, windows, encoder):
     assert all(np.array_equal(array, weights(after, (0, 1))[name]) for name, array in weights(run, (0, 1)).items())
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_the_command_takes_a_run_and_says_what_is_wrong(source, windows, capsys):
     command = [
         "finetune",

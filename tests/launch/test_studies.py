@@ -18,7 +18,7 @@ from moola_core import studies
 from moola_core.cli import main
 from moola_core.errors import CheckpointError, DataError, RunError, SpecError
 from moola_core.launch import worker
-from moola_core.launch.worker import ahead, study
+from moola_core.launch.worker import ahead, diagnose, doctor, study
 from moola_core.launch.worker.held_out import FoldPretrainings
 from moola_core.launch.worker.imported import import_predictions
 from moola_core.launch.worker.pretrain import load_material
@@ -112,6 +112,13 @@ def no_shift(monkeypatch):
     monkeypatch.setattr(study, "_write_shift", lambda run, pretrain: None)
 
 
+@pytest.fixture
+def only_transfer(monkeypatch):
+    """Of what is computed of a run, what was transferred to it alone; `transferred` has all of it."""
+    monkeypatch.setattr(diagnose, "RUN_DIAGNOSTICS", {"transfer": diagnose.RUN_DIAGNOSTICS["transfer"]})
+    monkeypatch.setattr(doctor, "store", lambda run: None)
+
+
 def test_transfer_pretrains_with_several_seeds_which_all_its_arms_use_in_turn(transferred):
     run, store = transferred[0], Store(transferred[0].store_root)
     encoders = [r for r in store.runs("pretrain") if not store.open(r.run_id).spec.sampling.shuffled]
@@ -148,7 +155,9 @@ def per_fold_study(demo_files, **changes):
     return spec.model_copy(update={"arms": tuple(arm for arm in spec.arms if arm.name in ("from scratch", "frozen"))})
 
 
-def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_on(store, demo_files, no_shift):
+def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_on(
+    store, demo_files, no_shift, only_transfer
+):
     """Bar by bar, from what is stored: the folds of the run, the windows' places and the windows of each pre-training."""
     run = finish(store, per_fold_study(demo_files).model_copy(update={"pretraining_seeds": 2}))
     encoders = {r.run_id: store.open(r.run_id) for r in store.runs("pretrain")}
@@ -182,6 +191,7 @@ def test_no_encoder_of_a_fold_was_trained_on_a_bar_that_its_fold_tests_or_stops_
     assert any("also of those that a fold tests" in warning for warning in torn.record.warnings)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_study_says_what_its_pretraining_saw_and_a_resumed_one_makes_no_encoder_twice(
     store, demo_files, capsys, no_shift
 ):
@@ -256,6 +266,7 @@ def test_what_a_placebo_sees_mixes_no_bars_that_are_to_stay_apart(store, demo_fi
     assert np.allclose(np.sort(true[later & ~held]), np.sort(seen[later & ~held]), atol=1e-9)
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_an_arm_that_fails_is_left_out_but_the_baseline_must_not(store, demo_files):
     spec = small_study(demo_files)
     broken = Arm(
@@ -308,6 +319,7 @@ def hashes(run) -> dict[str, str]:
     }
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_runs_on_other_folds_or_windows_are_shown_without_a_verdict(store, demo_files):
     base = base_of(demo_files, epochs=1, repeats=1)
     first, other = (finish(store, change(base, {"seed": seed})) for seed in (1, 2))
@@ -318,6 +330,7 @@ def test_runs_on_other_folds_or_windows_are_shown_without_a_verdict(store, demo_
         finish(store, Compare(runs=(first.id, first.id)))
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_fewer_labels_leave_the_test_folds_as_they_are(store, demo_files):
     base = base_of(demo_files, epochs=1, repeats=1)
     whole, half = (finish(store, change(base, {"train_size": share})) for share in (1.0, 0.5))
@@ -472,6 +485,7 @@ def test_predictions_that_cannot_be_imported_say_why(store, demo_files, tmp_path
     assert store.runs() == []
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_network_of_one_task_is_judged_by_the_metrics_of_its_task(store, demo_files):
     data = {"windows": str(demo_files["windows"])}
     asked = studies.study("tasks", "quick", data, SMALL)

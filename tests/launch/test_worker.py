@@ -86,6 +86,7 @@ def test_a_sigma_that_reaches_its_limit_is_recorded_and_the_doctor_says_so(store
     assert finding["summary"].startswith("In 3 of 3 fits σ reached the limit")
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_the_same_spec_gives_the_same_predictions(store, demo_files):
     runs = [store.create(spec_of(demo_files)) for _ in range(2)]
     for run in runs:
@@ -95,6 +96,7 @@ def test_the_same_spec_gives_the_same_predictions(store, demo_files):
     assert runs[0].record.data_hashes == runs[1].record.data_hashes
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
     runs = [store.create(spec_of(demo_files, engine=engine, device="cpu")) for engine in ("auto", "replicas")]
     for run in runs:
@@ -115,6 +117,7 @@ def test_the_record_says_which_engine_was_used_and_why(store, demo_files):
         assert estimate(run.spec, 60, store).seconds > 3 * before
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_a_run_is_computed_as_this_host_was_measured_to_do_it_fastest_and_goes_on_so(store, demo_files):
     spec = spec_of(demo_files, device="cpu", processes=0)
     rows = [
@@ -135,6 +138,7 @@ def test_a_run_is_computed_as_this_host_was_measured_to_do_it_fastest_and_goes_o
     assert run.record.state == "done" and run.record.facts.engine == "replicas"
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_continuous_state_and_the_price_path_train_too(store, demo_files):
     run = store.create(spec_of(demo_files, state="streaming", **{"features.columns": ("relativity", "price_path")}))
     worker.run(run)
@@ -216,6 +220,7 @@ def test_a_failing_evaluation_loses_only_itself(store, demo_files, monkeypatch):
     assert len(run.predictions) == 60
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_estimates_come_from_measured_steps(store, demo_files):
     spec = spec_of(demo_files)
     guess = estimate(spec, 60, store)
@@ -238,6 +243,7 @@ def test_estimates_come_from_measured_steps(store, demo_files):
     assert 0.1 < size / max(estimate(spec, 60, store).bytes, 1) < 20
 
 
+@pytest.mark.usefixtures("unexamined")
 def test_predictions_of_one_task_alone_are_evaluated(store, demo_files):
     for tasks, name in (("class", "f1_macro"), ("pointers", "hit_at_3")):
         run = store.create(spec_of(demo_files, tasks=tasks, epochs=1))

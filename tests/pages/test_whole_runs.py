@@ -13,6 +13,7 @@ from moola_core.reports.export import export
 from moola_core.runs.checkpoints import start_from
 from moola_core.runs.store import Run, Store
 from moola_core.specs import Data, Diagnose, Predict, change
+from tests.conftest import nothing_examined
 from tests.pages.conftest import button, texts, viewers
 
 # Few features: an attribution asks the model about every set of them.
@@ -201,8 +202,9 @@ def test_two_runs_are_joined_on_the_compare_page_and_shown_as_one(show, store, d
     monkeypatch.setattr("moola_core.launch.local.start", lambda run: None)
     small = {"data.windows": data.windows, "repeats": 1, "folds": 2}
     base = preset("recommended").finetune()
-    runs = [done(store, change(base, small | {"estimator": name})) for name in ("logistic", "majority")]
-    other = done(store, change(base, small | {"estimator": "majority", "seed": 3}))
+    with nothing_examined():
+        runs = [done(store, change(base, small | {"estimator": name})) for name in ("logistic", "majority")]
+        other = done(store, change(base, small | {"estimator": "majority", "seed": 3}))
     at = show("compare")
     assert button(at, "Join them").disabled
     for key, run in (("join_class_run", runs[0]), ("join_pointer_run", other)):
@@ -225,7 +227,8 @@ def test_two_runs_are_joined_on_the_compare_page_and_shown_as_one(show, store, d
 
 
 def test_a_run_from_the_fits_of_another_is_started_on_the_page_and_shown(show, store, dataset, monkeypatch):
-    source = finetuned(store, dataset, **{"data.bars": None, "model.tasks": "class", "loss.pcgrad": False})
+    with nothing_examined():
+        source = finetuned(store, dataset, **{"data.bars": None, "model.tasks": "class", "loss.pcgrad": False})
     started: list[Run] = []
     monkeypatch.setattr("moola_core.launch.local.start", started.append)
     at = show("launch", preset="quick", checkpoint=source.id)
