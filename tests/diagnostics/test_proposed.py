@@ -18,7 +18,7 @@ AT_CHANCE = RULES["loss_at_chance"][0] | LABELS | SIGNAL
 
 def sign(name: str, unusual: bool = True) -> VitalSign:
     own = SIGNS[name]
-    value, away = (9.0, 3.0) if unusual else (0.1, 0.0)
+    value, away = (-9.0, 3.0) if unusual else (0.1, 0.0)
     words = ("It matters.", "Look at it.", "", ())
     return VitalSign(name, own.stage, own.title, "", value, 0.0, 1.0, 0.9, away, unusual, *words)
 
@@ -80,7 +80,7 @@ def test_a_network_that_has_learned_what_it_is_shown_is_not_offered_more_of_it(l
 
 
 def test_a_run_with_sound_settings_that_is_farther_behind_than_healthy_ones_is_not_trained_for_longer():
-    own, fast = (findings(spec, "behind_trees")["loss_at_chance"] for spec in (SOUND, FAST))
+    own, fast = (findings(spec, "against_trees")["loss_at_chance"] for spec in (SOUND, FAST))
     assert own.severity == fast.severity == "error" and own.spec is None and fast.spec is not None
 
 
@@ -92,7 +92,7 @@ def test_pointers_that_are_worse_than_a_constant_with_sound_settings_are_not_tra
 
 
 def test_where_experiments_have_decided_theirs_is_the_only_run():
-    own = findings(FAST, "moved", experiments=tried(0.3))
+    own = findings(FAST, "step_use", experiments=tried(0.3))
     assert [name for name, one in own.items() if one.spec and one.spec["kind"] == "finetune"] == ["experiments"]
     assert not any(one.spec for one in findings(SOUND, experiments=known_settings(0.6)).values())
 

@@ -70,7 +70,11 @@ PLANTED = {
     "same_pointer": lambda w: replace(w, start=default(w.start, 50.0), end=default(w.end, 60.0)),
     "pointer_steps": lambda w: filled_as_series(w),
     "class_by_group": lambda w: replace(w, source=np.where(w.label == w.classes[0], "first", "second").astype(object)),
-    "class_by_marking": lambda w: replace(w, start=np.where(w.label == w.classes[0], w.start, np.nan)),
+    "class_by_pointers": lambda w: replace(w, start=np.where(w.label == w.classes[0], w.start, np.nan)),
+    "touching_bars": lambda w: replace(w, prices=w.prices + np.array([0.0, 3.0, -3.0, 0.0])),
+    "same_expansion": lambda w: w.select(np.r_[np.arange(len(w)), np.arange(len(w) // 2)]),
+    "pointer_at_extremes": lambda w: whole_swing(w),
+    "labels_again": lambda w: replace(w, **{name: again(getattr(w, name)) for name in ("label", "start", "end")}),
     "pointer_grid": lambda w: replace(w, start=w.start // 15 * 15, end=w.end // 15 * 15 + 14),
     "pointer_by_group": lambda w: replace(w, start=np.where(np.arange(len(w)) > len(w) / 2, 0, w.start)),
     "pointer_lag": moved_by(12),
@@ -84,6 +88,16 @@ PLANTED = {
         w, label=np.where(np.arange(len(w)) % 3, w.label, np.char.upper(w.label.astype(str)))
     ),
 }
+
+
+def whole_swing(windows):
+    bars = np.sort([windows.prices[:, :, 1].argmax(1), windows.prices[:, :, 2].argmin(1)], axis=0)
+    return replace(windows, start=bars[0].astype(float), end=bars[1].astype(float))
+
+
+def again(values):
+    """The first third of the values again and again."""
+    return np.resize(values[: len(values) // 3], len(values))
 
 
 def partly(windows, change):
@@ -159,14 +173,28 @@ def test_rows_of_windows_that_overlap_may_count_on(windows):
         value("pointer_steps", evidence_of(sliding))
 
 
-def test_contradicting_twins_need_another_class(windows):
-    doubled = windows.select(np.r_[np.arange(len(windows)), np.arange(8)])
-    assert value("contradicting_twins", evidence_of(doubled)).value == 0
+def test_twins_of_two_classes_are_counted(windows):
+    doubled = windows.select(np.r_[np.arange(len(windows)), np.arange(9)])
+    assert value("twins", evidence_of(doubled)).detail == "9 pairs"
     label = doubled.label.copy()
-    label[-8:] = np.where(label[-8:] == windows.classes[0], windows.classes[1], windows.classes[0])
-    assert value("contradicting_twins", evidence_of(replace(doubled, label=label))).value == pytest.approx(
-        16 / len(label)
+    label[-4:] = np.where(label[-4:] == windows.classes[0], windows.classes[1], windows.classes[0])
+    assert value("twins", evidence_of(replace(doubled, label=label))).detail == "9 pairs, 4 of them with two classes"
+
+
+def test_labels_that_begin_anew_by_source_are_found_wherever_the_rows_lie(windows):
+    n = len(windows) // 2
+    again = windows.select(np.arange(2 * n))
+    again = replace(
+        again,
+        label=np.tile(windows.label[:n], 2),
+        start=np.tile(windows.start[:n], 2),
+        end=np.tile(windows.end[:n], 2),
+        source=np.repeat(np.array(["first", "second"], object), n),
     )
+    rows = np.sort(np.random.default_rng(0).permutation(2 * n)[:n])  # where rows of the first source lie
+    order = np.empty(2 * n, int)
+    order[rows], order[np.setdiff1d(np.arange(2 * n), rows)] = np.arange(n), n + np.arange(n)
+    assert "by source" in value("labels_again", evidence_of(again.select(order))).detail
 
 
 @pytest.mark.parametrize("ahead", [10, 30])

@@ -19,6 +19,7 @@ from moola_core.diagnostics.doctor.check import (
     register,
 )
 from moola_core.diagnostics.doctor.optimisation import learned, trained_soundly
+from moola_core.diagnostics.doctor.trees import CHANCE, far_behind, lags_healthy, lost, of_trees, signal
 from moola_core.diagnostics.results import Finding, Interval
 from moola_core.diagnostics.results.interval import OPEN, OPPOSED, SUPPORTED, UNMEASURED, Claim, Outcome, exactly
 from moola_core.specs import Faults
@@ -40,41 +41,9 @@ CAUSES = (
 SYMPTOMS = ("loss_at_chance", "constant_folds", "worse_than_majority", "simple_model", "pointers_no_better")
 UNUSUAL = ("unusual_data", "unusual_labels", "unusual_inputs", "unusual_network", "unusual_optimisation")
 SIMPLE = ("majority", "logistic")
-SIGNAL_AUROC = 0.55  # the baseline's lower bound above which the windows surely hold something
-CHANCE = 0.5
 OVERCONFIDENT = 4.5  # fitted temperature beyond which miscalibration is a fault, not usual for small data
 LEAST_AUC = 0.8  # below it doubts of a model that is unsure by itself can look like wrong labels
 FLIP_RATE, FLIP_EVIDENCE = 0.05, 12.0  # the least share of wrong labels, and twice the log likelihood that it must gain
-
-
-def signal(case: Case) -> bool:
-    """Whether a simple model surely reads something in these windows."""
-    low = case.get("trees_auroc_low")
-    return low is not None and low > SIGNAL_AUROC
-
-
-def of_trees(case: Case) -> tuple[Claim | None, Claim | None]:
-    """The claims that the run tells the classes better than trees on the same folds, and that the trees tell them at all."""
-    return (
-        claimed(case, "AUROC less that of extra trees", "trees_gap"),
-        claimed(case, "AUROC of extra trees", "trees_auroc", CHANCE),
-    )
-
-
-def lags_healthy(case: Case) -> bool:
-    """Whether the run is farther behind extra trees than healthy runs of its kind are; true where that was not measured."""
-    own = next((one for one in case.get("vital_signs") or () if one.name == "behind_trees"), None)
-    return own is None or own.unusual
-
-
-def lost(case: Case) -> Outcome:
-    """Whether the windows surely hold more than the run has learned: trees on the same folds tell the classes, and better than it."""
-    better, read = of_trees(case)
-    if better is None or read is None:
-        return UNMEASURED
-    if better.outcome == OPPOSED and read.outcome == SUPPORTED:
-        return SUPPORTED
-    return OPPOSED if better.outcome == SUPPORTED else OPEN
 
 
 def afresh(case: Case) -> dict | None:
@@ -86,10 +55,9 @@ def afresh(case: Case) -> dict | None:
     changes = {f"faults.{name}": value for name, value in Faults().model_dump().items()}
     if case.model != "network":
         return fix_spec(case, changes) if case.spec is not None and case.spec.faults != Faults() else None
-    if case.spec is not None and case.spec.kind == "finetune" and not suspects.of_training(case.spec):
-        behind = next((one.unusual for one in case.get("vital_signs") or () if one.name == "behind_trees"), False)
-        if behind or learned(case):
-            return None
+    sound = case.spec is not None and case.spec.kind == "finetune" and not suspects.of_training(case.spec)
+    if sound and (any(map(far_behind, case.get("vital_signs") or ())) or learned(case)):
+        return None
     changes |= {"features.standardise": True, **trained_soundly(case.spec), "training.jitter_std": 0.0}
     return fix_spec(case, changes) if case.spec is not None and case.spec.kind == "finetune" else None
 

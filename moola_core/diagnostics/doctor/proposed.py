@@ -27,7 +27,7 @@ GUESSES = (
 # What no setting brings about: the run does not hold what it says it holds.
 OF_CODE = ("kept_epoch", "stored_epoch", "predicted_again")
 # What settings of training bring about, and code where these are sound.
-OF_EITHER = ("first_loss", "step_use", "moved", "gradient_size", "weight_size")
+OF_EITHER = ("first_loss", "step_use", "gradient_size", "weight_size")
 
 
 def supported(findings: Sequence[Finding], case: Case) -> tuple[Finding, ...]:

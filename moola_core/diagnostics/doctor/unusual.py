@@ -16,11 +16,9 @@ UNSTEADY = ("too_little_training", "stopped_too_early", "sigma_at_limit")
 # Signs that a check explains where it has found something: they belong to its finding and raise none of their own.
 EXPLAINED: dict[str, tuple[str, ...]] = {
     "first_loss": ("head_too_wide", "feature_without_scale"),
-    "test_gap": ("miscalibrated", "selection_on_test", *CAUSES),
-    "ahead_of_trees": ("overlapping_folds", "selection_on_test"),
     "gradient_size": ("task_starved", "sigma_at_limit"),
-    "behind_trees": (*CAUSES, *SYMPTOMS),
-    **dict.fromkeys(("moved", "step_use"), UNSTEADY),
+    "against_trees": ("overlapping_folds", "selection_on_test", *CAUSES, *SYMPTOMS),
+    "step_use": UNSTEADY,
 }
 
 

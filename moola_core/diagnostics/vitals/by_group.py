@@ -1,4 +1,4 @@
-"""Vital signs of what a class goes with by the way the windows were collected: their grade, source or instrument, and whether they are marked."""
+"""Vital signs of what a class goes with by the way the windows were collected: their grade, source or instrument, and where they are marked."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import chi2_contingency
 
-from moola_core.diagnostics.vitals.groups import parts, surprise
+from moola_core.diagnostics.vitals.groups import evidence_of_order, parts, surprise
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 TIMES = ("the ",)  # parts of the file's order and of time, which have signs of their own
@@ -35,19 +35,31 @@ def class_by_group(evidence: Evidence) -> Measured:
 
 @sign(
     "labels",
-    "Class against missing pointers",
-    "Where the expansions of one class alone were marked, places are learned from that class, and whether there is a pointer tells the class.",
-    "Mark the expansions of the other class too, or let the model predict the class alone (model.tasks).",
+    "Class against the pointers",
+    "Where the expansions of one class alone were marked, or windows of one class were cut so that theirs lies elsewhere, the place of a pointer tells the class and the prices need not.",
+    "Mark the expansions of all classes, and cut windows without a look at the class; until then let the model predict the class alone (model.tasks), and ask it of windows cut otherwise.",
     unit="−log10 p",
     usual=(-np.inf, 6.0),
 )
-def class_by_marking(evidence: Evidence) -> Measured:
-    """How surely windows without a pointer have other shares of the classes, as −log10 of p."""
+def class_by_pointers(evidence: Evidence) -> Measured:
+    """How surely windows without a pointer have other shares of the classes, or the centers of the expansions lie elsewhere in one class, as −log10 of p."""
     marked = evidence.windows.has_pointer
-    if marked.all() or not marked.any():
-        return Measured(0.0)
-    detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"
-    return Measured(_of_classes(marked, evidence.target, 1), detail, evidence.some(~marked))
+    if not marked.any():
+        raise NotKnown("No window has a pointer.")
+    center = (evidence.windows.start + evidence.windows.end)[marked] / 2
+    target = evidence.target[marked]
+    value, detail, rows = 0.0, "", marked
+    if len(np.unique(target)) > 1 and np.ptp(center) > 0:
+        middles = (
+            f"{np.median(center[evidence.label[marked] == name]):.0f} ({name})"
+            for name in np.unique(evidence.label[marked])
+        )
+        value, detail = evidence_of_order(center, target), f"centers at bar {', '.join(middles)} in the median"
+    missing = 0.0 if marked.all() else _of_classes(marked, evidence.target, 1)
+    if missing > value:
+        detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"
+        value, rows = missing, ~marked
+    return Measured(value, detail, evidence.some(rows))
 
 
 def _of_classes(mask: np.ndarray, target: np.ndarray, tried: int) -> float:

@@ -77,49 +77,16 @@ def trained_share(evidence: Evidence) -> Measured:
 
 @sign(
     "evaluation",
-    "Behind extra trees",
-    "A network that is far behind trees on the same columns has not learned what they hold.",
-    "Look at its training first: rate, steps, gradients, dropout.",
+    "Next to extra trees",
+    "A network that is far behind trees on the same columns has not learned what they hold; one that is far ahead of them has either a better model, or seen what it is tested on.",
+    "Behind: look at its training first: rate, steps, gradients, dropout. Ahead: check what the folds share, and what the epoch was selected on.",
     unit="standard deviations",
-    tail="low",
-    usual=(-3.0, np.inf),
+    tail="both",
+    usual=(-3.0, 3.0),
 )
-def behind_trees(evidence: Evidence) -> Measured:
+def against_trees(evidence: Evidence) -> Measured:
     """AUROC of the run less that of extra trees on the same folds, in standard deviations of chance."""
     return Measured((evidence.fact("auroc") - evidence.fact("trees_auroc")) / _noise(evidence))
-
-
-@sign(
-    "evaluation",
-    "Ahead of extra trees",
-    "A run that is far ahead of all simple models has either a better model, or seen what it is tested on.",
-    "Check what the folds share, and what the epoch was selected on.",
-    unit="standard deviations",
-    usual=(-np.inf, 3.0),
-)
-def ahead_of_trees(evidence: Evidence) -> Measured:
-    """AUROC of the run less that of extra trees on the same folds, in standard deviations of chance."""
-    return behind_trees(evidence)
-
-
-@sign(
-    "evaluation",
-    "Validation against test loss",
-    "Windows that select the epoch and windows that are tested are drawn alike, so their losses are alike.",
-    "Check that both are measured in the same way, and that no window is in both.",
-    unit="nats",
-    tail="both",
-    usual=(-0.1, 1.5),
-)
-def test_gap(evidence: Evidence) -> Measured:
-    """Log loss of the tested windows less the lowest validation loss of the class, medians over fits."""
-    rows = evidence.by_epoch
-    rows = rows[rows["split"] == "validation"]
-    if "loss_class" not in rows or not evidence.table.has_probabilities:
-        raise NotKnown("The class was not trained.")
-    best = rows.groupby(["repeat", "fold"])["loss_class"].min().median()
-    losses = [-np.log(np.clip(part.true_probability, 1e-6, 1)).mean() for _, _, part in evidence.table.folds()]
-    return Measured(float(np.median(losses) - best))
 
 
 @sign(

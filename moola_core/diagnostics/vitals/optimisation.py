@@ -74,20 +74,6 @@ def first_loss(evidence: Evidence) -> Measured:
 
 @sign(
     "optimisation",
-    "Distance moved by the weights",
-    "Weights that stay where they were drawn have learned nothing; weights far from there have forgotten it.",
-    "Look at the learning rate and at the number of steps.",
-    unit="of their size, powers of ten",
-    tail="both",
-    usual=(-1.0, 0.5),
-)
-def moved(evidence: Evidence) -> Measured:
-    """Logarithm of the root mean square change of the weights over their size at the start; the median over fits."""
-    return _median([float(np.log10(max(value, 1e-9))) for value in _finished(evidence, "moved")])
-
-
-@sign(
-    "optimisation",
     "Distance moved for each step",
     "With Adam a step is about the learning rate; steps that cancel out move less, steps all in one direction move more.",
     "Look at the limit of the gradient norm, the state of the optimiser, and whether gradients are set back to zero.",

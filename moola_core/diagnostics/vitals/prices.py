@@ -14,6 +14,9 @@ from moola_core.market.stamps import one_bar
 
 COLUMNS = ("open", "high", "low", "close")
 OFF = 0.05  # of the window's mean range: what rounding does not explain
+LONGEST_S = 300.0
+ROUNDED = 1e-6  # of a bar's range
+SAME_BARS, NEIGHBOURS = 2, 5  # bars apart, and windows that begin next to one
 ALIKE = 0.999  # correlation of two windows' bars from which they are one moment of the market
 
 
@@ -155,6 +158,49 @@ def body(evidence: Evidence) -> Measured:
 
 @sign(
     "data",
+    "Bars that open or close at their high or low",
+    "In minutes of trading many bars open or close at their highest or lowest price; where none does, high and low are not of the same trades as open and close.",
+    "Check where high and low come from: quotes in place of trades, prices smoothed or averaged, another bar or day.",
+    tail="low",
+    usual=(0.04, np.inf),
+)
+def touching_bars(evidence: Evidence) -> Measured:
+    """Share of the bars with a range whose open or close is their high or low; of bars of at most five minutes."""
+    if evidence.windows.interval_s > LONGEST_S:
+        raise NotKnown("In bars of more than five minutes hardly any opens or closes at its high or low.")
+    prices, size = evidence.windows.prices, ranges(evidence.windows.prices)
+    reach = np.abs(prices[:, :, 1:3, None] - prices[:, :, None, [0, 3]]).min((2, 3))
+    return Measured(float((reach <= ROUNDED * size)[size > 0].mean()))
+
+
+@sign(
+    "data",
+    "The same expansion in several windows",
+    "Windows that mark the same bars of the market are one case: there are fewer cases than rows, and scores are surer than they should be.",
+    "Keep one window of each expansion, or count these windows as one.",
+    usual=(-np.inf, 0.3),
+)
+def same_expansion(evidence: Evidence) -> Measured:
+    """Share of the windows with a pointer whose expansion lies at the same time, to two bars, as that of another one of the same instrument."""
+    windows = evidence.windows
+    rows = np.flatnonzero(windows.has_pointer & ~np.isnat(windows.start_time))
+    if len(rows) < 2:
+        raise NotKnown("It needs start times and pointers.")
+    first = windows.start_time[rows].astype("datetime64[s]").astype(np.int64) / windows.interval_s
+    start, end = first + windows.start[rows], first + windows.end[rows]
+    order = np.lexsort((start, windows.instrument[rows].astype(str)))
+    start, end, name = start[order], end[order], windows.instrument[rows].astype(str)[order]
+    again = np.zeros(len(rows), bool)
+    for step in range(1, NEIGHBOURS + 1):
+        alike = name[step:] == name[:-step]
+        alike &= (np.abs(start[step:] - start[:-step]) <= SAME_BARS) & (np.abs(end[step:] - end[:-step]) <= SAME_BARS)
+        again[step:] |= alike
+        again[:-step] |= alike
+    return Measured(float(again.mean()), f"{again.sum()} of {len(rows)}", evidence.some(rows[order[again]]))
+
+
+@sign(
+    "data",
     "Range of a bar in price steps",
     "Where a bar moves by one step or none, the prices were rounded and the movement is lost.",
     "Look at the smallest step between prices: are they rounded more coarsely than the exchange's tick?",
@@ -190,28 +236,15 @@ def level_spread(evidence: Evidence) -> Measured:
     "data",
     "Windows of the same moment",
     "A window that is in the file twice is counted twice, and leaks where its copies lie in different folds.",
-    "Keep one of each pair.",
+    "Keep one of each pair; where their classes differ, decide on one.",
     usual=(-np.inf, 0.02),
 )
 def twins(evidence: Evidence) -> Measured:
     """Share of windows that have the same shape as another one."""
-    pairs = evidence.kept("twins", lambda: _twins(evidence))
-    rows = np.unique(pairs)
-    return Measured(len(rows) / len(evidence.windows), f"{len(pairs)} pairs", evidence.some(rows))
-
-
-@sign(
-    "data",
-    "Same moment, another class",
-    "Two copies of a window with different classes contradict each other: no model can be right about both.",
-    "Decide on one class for each pair.",
-    usual=(-np.inf, 0.01),
-)
-def contradicting_twins(evidence: Evidence) -> Measured:
-    """Share of windows that have the same shape as another one of another class."""
-    pairs = evidence.kept("twins", lambda: _twins(evidence))
-    rows = np.unique(pairs[evidence.target[pairs[:, 0]] != evidence.target[pairs[:, 1]]])
-    return Measured(len(rows) / len(evidence.windows), windows=evidence.some(rows))
+    pairs = _twins(evidence)
+    rows, differ = np.unique(pairs), int((evidence.target[pairs[:, 0]] != evidence.target[pairs[:, 1]]).sum())
+    contradict = f", {differ} of them with two classes" if differ else ""
+    return Measured(len(rows) / len(evidence.windows), f"{len(pairs)} pairs{contradict}", evidence.some(rows))
 
 
 def _twins(evidence: Evidence) -> np.ndarray:

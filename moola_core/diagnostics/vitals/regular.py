@@ -12,6 +12,7 @@ from moola_core.diagnostics.vitals.groups import FAR, parts, surprise
 from moola_core.diagnostics.vitals.pointing import LEAST, pointers_of
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
+HALF, FARTHEST = 0.5, 5000  # share of the rows, and distance in rows
 GRIDS = (2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)  # bars or minutes that a tool or a person may round to
 
 
@@ -115,3 +116,49 @@ def pointer_by_group(evidence: Evidence) -> Measured:
         raise NotKnown("The windows cannot be divided: too few, or without times, grades and sources.")
     p, detail, inside = min(tried, key=lambda row: row[0])
     return Measured(surprise(p, len(tried)), detail, evidence.some(own.rows[inside]))
+
+
+@sign(
+    "labels",
+    "Pointers from the lowest to the highest bar",
+    "An expansion is a part of the move of its window; where it always runs from the lowest to the highest bar, a tool has drawn it, and it is the range of the window.",
+    "Look at how the pointers were drawn: do they mark what was to be marked?",
+    usual=(-np.inf, 0.3),
+)
+def pointer_at_extremes(evidence: Evidence) -> Measured:
+    """Share of the expansions whose first and last bar are, to one bar, those of the window's highest and lowest price."""
+    own = pointers_of(evidence)
+    bars = np.sort([own.prices[:, :, 1].argmax(1), own.prices[:, :, 2].argmin(1)], axis=0)
+    whole = (np.abs(bars - [own.start, own.end]) <= 1).all(0)
+    return Measured(float(whole.mean()), f"{whole.sum()} of {len(whole)}", evidence.some(own.rows[whole]))
+
+
+@sign(
+    "labels",
+    "The same labels at a constant distance",
+    "Class and pointers of a window are its own; where they return row for row further down the file, or in another source, labels were copied or joined by a number that begins anew.",
+    "Look at how labels were joined to the windows: is the id unique in the whole file?",
+    unit="−log10 p",
+    usual=(-np.inf, 8.0),
+)
+def labels_again(evidence: Evidence) -> Measured:
+    """How surely class, start and end are those of the row a constant number of rows before, in the file or by source, as −log10 of p times the distances tried."""
+    every = evidence.every
+    rows = np.flatnonzero(every.has_pointer)
+    if len(rows) < 2 * LEAST:
+        raise NotKnown(f"It needs {2 * LEAST} windows with a pointer.")
+    triples = np.stack([np.unique(every.label.astype(str), return_inverse=True)[1], every.start, every.end])
+    number = np.unique(np.where(np.isnan(triples), -1.0, triples), axis=1, return_inverse=True)[1].ravel()
+    counts = np.bincount(number[rows])
+    chance = max(float((counts * (counts - 1)).sum()) / (len(rows) * (len(rows) - 1)), 1 / len(rows))
+    orders = {"in the file": rows, "by source": rows[np.argsort(every.source[rows].astype(str), kind="stable")]}
+    best, detail = 0.0, ""
+    for name, order in orders.items():
+        own = number[order]
+        for lag in range(2, min(len(own) - LEAST, FARTHEST) + 1):
+            alike = int((own[lag:] == own[:-lag]).sum())
+            surely = _surprise(alike, len(own) - lag, chance, len(orders) * len(own))
+            if alike > HALF * (len(own) - lag) and surely > best:
+                best = surely
+                detail = f"{name}: {alike} of {len(own) - lag} rows are labelled as those {lag} rows before"
+    return Measured(best, detail)
