@@ -59,6 +59,8 @@ BY_TITLE = {
     "It does not learn a few windows by heart": "by heart",
     "The evaluation leaks": "leak",
     "A part of the labels is at fault": "mended labels",
+    "The pointers are at fault": "mended pointers",
+    "The prices of windows are at fault": "mended prices",
 }
 CONTRACTS = ("data", "labels", "evaluation")
 HEALTHY = 3  # runs without a fault on each market, of other seeds of training

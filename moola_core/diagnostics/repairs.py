@@ -1,4 +1,4 @@
-"""Which part of the labelled windows may be at fault, and how it would be mended: what experiments then try."""
+"""Which part of the labelled windows may be at fault (classes, pointers, prices), and how it would be mended: what experiments then try."""
 
 from __future__ import annotations
 
@@ -7,12 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from moola_core.diagnostics.doctor.experimented import EXCHANGED
+from moola_core.diagnostics.doctor.experimented import CUT_ANEW, EXCHANGED, POINTERS
 from moola_core.diagnostics.doctor.where import RATE
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.diagnostics.vitals.classes import SLIPPED, slip, told_by_the_rest
 from moola_core.diagnostics.vitals.groups import deviation_of_auroc, parts
-from moola_core.diagnostics.vitals.sign import Evidence, NotKnown
+from moola_core.diagnostics.vitals.pointing import SURE, Pointers, gain_in_movement, lags_of_groups, pointers_of
+from moola_core.diagnostics.vitals.prices import next_to_bars
+from moola_core.diagnostics.vitals.sign import SIGNS, Evidence, NotKnown
 from moola_core.diagnostics.weak_slices import masks
 from moola_core.market.windows import Windows
 
@@ -34,11 +36,13 @@ class Repair:
 
 
 def repairs(evidence: Evidence, slices: Sequence[WeakSlice]) -> list[Repair]:
-    """What the evidence speaks for, at most four: a column of labels that has slipped, classes exchanged in a part, a part left out."""
+    """What the evidence speaks for, at most four: a column of labels that has slipped, classes exchanged in a part, pointers counted otherwise, windows
+    cut anew from the bars, a part left out."""
     weak = [one for one in slices if one.what == "class" and one.q <= RATE and one.inside < one.outside]
     searched = masks(evidence)
     without = [_without(evidence, one.part, searched[one.part]) for one in weak]
-    return [*_slipped(evidence), *_most_reversed(evidence), *without][:MOST]
+    ways = (_slipped, _most_reversed, _moved_pointers, _cut_anew)
+    return [*(one for way in ways for one in way(evidence)), *without][:MOST]
 
 
 def _slipped(evidence: Evidence) -> Iterator[Repair]:
@@ -49,9 +53,8 @@ def _slipped(evidence: Evidence) -> Iterator[Repair]:
         return
     if (best.better - best.own) / best.noise <= SLIPPED:
         return
-    place = {name: i for i, name in enumerate(evidence.every.window_id.astype(str))}
-    source = np.array([place[name] for name in evidence.ids]) + best.lag
-    there = (source >= 0) & (source < len(place))
+    source = evidence.rows_in_file + best.lag
+    there = (source >= 0) & (source < len(evidence.every))
     kept = evidence.windows.select(np.flatnonzero(there))
     labels = evidence.every.label.astype(str)[source[there]].astype(object)
     words = f"each window given the class {abs(best.lag)} {'row' if abs(best.lag) == 1 else 'rows'}"
@@ -87,6 +90,66 @@ def _exchanged(evidence: Evidence, part: str, mask: np.ndarray) -> Repair:
     labels = evidence.windows.label.astype(str).astype(object)
     labels[mask] = np.where(labels[mask] == one, other, one)
     return Repair(f"{EXCHANGED} {part}", _ids(evidence, mask), replace(evidence.windows, label=labels))
+
+
+def _moved_pointers(evidence: Evidence) -> Iterator[Repair]:
+    """The pointers read in the way in which the spans surely hold the most movement, where that is another one."""
+    try:
+        own = pointers_of(evidence)
+    except NotKnown:
+        return
+    surest, best = SURE, None
+    for title, start, end in _readings(evidence, own):
+        inside = (start[own.rows] >= 0) & (end[own.rows] < own.bars)
+        read = (np.where(inside, side[own.rows], -1).astype(int) for side in (start, end))
+        gain = gain_in_movement(own.ranks(*read)[0], own.own)
+        if gain > surest:
+            surest, best = gain, (title, start, end)
+    if best is None:
+        return
+    title, start, end = best
+    there = (start >= 0) & (end < own.bars)
+    moved = replace(evidence.windows, start=np.where(there, start, np.nan), end=np.where(there, end, np.nan))
+    changed = (start != evidence.windows.start) & evidence.windows.has_pointer
+    yield Repair(f"{POINTERS} {title}", _ids(evidence, changed), moved)
+
+
+def _readings(evidence: Evidence, own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Other ways [n] to read the pointers: at a lag, of all windows or of a part; from the end; of a row next to it."""
+    windows = evidence.windows
+    lag = SIGNS["pointer_lag"].measure(evidence).value
+    if lag:
+        yield _bars(lag), windows.start + lag, windows.end + lag
+    for name, mask, inside, outside in lags_of_groups(evidence):
+        if inside != outside:
+            by = np.where(mask, inside, outside)
+            smaller = f"of {name} {_bars(inside)}" if inside else f"outside of {name} {_bars(outside)}"
+            yield smaller, windows.start + by, windows.end + by
+    yield "counted from the end", own.bars - 1 - windows.end, own.bars - 1 - windows.start
+    every, rows = evidence.every, evidence.rows_in_file
+    for step in (-2, -1, 1, 2):
+        other = (rows + step) % len(every)
+        yield f"of the row {abs(step)} {'below' if step > 0 else 'above'}", every.start[other], every.end[other]
+
+
+def _bars(lag: float) -> str:
+    return f"{abs(lag):.0f} bars {'later' if lag > 0 else 'earlier'}"
+
+
+def _cut_anew(evidence: Evidence) -> Iterator[Repair]:
+    """The windows that do not have the prices of the bars at their time with the prices that they have there."""
+    try:
+        rows, _, theirs, off = next_to_bars(evidence)
+    except NotKnown:
+        return
+    wrong = off.any((1, 2))
+    if wrong.mean() <= SIGNS["unlike_bars"].usual[1]:
+        return
+    prices = evidence.windows.prices.copy()
+    prices[rows[wrong]] = theirs[wrong]
+    mask = np.zeros(len(prices), bool)
+    mask[rows[wrong]] = True
+    yield Repair(CUT_ANEW, _ids(evidence, mask), replace(evidence.windows, prices=prices))
 
 
 def _without(evidence: Evidence, part: str, mask: np.ndarray) -> Repair:

@@ -91,3 +91,36 @@ def test_no_more_are_tried_than_the_intervals_allow_for(windows):
     mask = evidence.windows.grade == "B"
     many = [weak(evidence, "grade B", mask, 0.05), weak(evidence, "grade A", ~mask, 0.05)] * 3
     assert len(repairs(evidence, many)) == MOST
+
+
+def lagging(windows):
+    """Pointers of the last half of the file ten bars late."""
+    late = np.where(np.arange(len(windows)) >= len(windows) / 2, 10.0, 0.0)
+    return replace(windows, start=windows.start + late, end=windows.end + late)
+
+
+POINTERS = {
+    "9 bars earlier": lambda w: replace(w, start=w.start + 9, end=w.end + 9),
+    "of the last half of the file 10 bars earlier": lagging,
+    "counted from the end": lambda w: replace(w, start=w.bars - 1 - w.end, end=w.bars - 1 - w.start),
+    "of the row 1 above": lambda w: replace(w, start=np.roll(w.start, -1), end=np.roll(w.end, -1)),
+}
+
+
+@pytest.mark.parametrize("how", POINTERS)
+def test_pointers_are_read_as_the_movement_says(how, more_windows):
+    windows = more_windows.select(np.flatnonzero(more_windows.end < 92))
+    (moved,) = repairs(evidence_of(POINTERS[how](windows)), ())
+    assert moved.title == f"pointers {how}"
+    right = (moved.mended.start == windows.start) & (moved.mended.end == windows.end)
+    assert right[1:-1].all() and repairs(evidence_of(windows), ()) == []
+
+
+def test_windows_with_other_prices_are_cut_anew(demo, windows):
+    prices = windows.prices.copy()
+    prices[::3] = prices[::3, ::-1]
+    evidence = evidence_of(replace(windows, prices=prices), demo.bars)
+    (anew,) = [one for one in repairs(evidence, ()) if one.title.startswith("windows cut anew")]
+    assert set(anew.windows) == set(evidence.ids[::3])
+    level = (anew.mended.prices - windows.prices)[:, :, 3]  # a constant of each window is no difference
+    np.testing.assert_allclose(level, np.broadcast_to(level[:, :1], level.shape), atol=1e-6)

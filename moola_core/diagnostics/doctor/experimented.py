@@ -13,7 +13,8 @@ from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
 from moola_core.metrics import METRICS
 from moola_core.specs import Data, Finetune
 
-EXCHANGED = "classes exchanged in"
+# What a repair of the data is called; what stands for its own kind begins its title.
+EXCHANGED, POINTERS, CUT_ANEW = "classes exchanged in", "pointers", "windows cut anew from the bars at their times"
 LEAK = "Look at how windows are divided into folds, at what is fitted before they are, and at what ends training. Until then no score can be believed."
 TRAINING = (
     "Look at what data and settings do not hold: changes to the code of training or of the model, versions of libraries, the device. "
@@ -71,13 +72,16 @@ class Experimented(Check):
         tried = conclusions.repair_of(result)
         gain = conclusions.decided_gain(tried)
         evidence |= {"repair": tried.title, "windows": list(tried.mended[:MOST_WINDOWS]), "file": tried.file}
-        advice = "Look at the labels of these windows. Where the mending is right, correct them in your file, or launch the run on the mended copy."
+        title, what = "A part of the labels is at fault", "labels"
+        if tried.title == CUT_ANEW:
+            title, what = "The prices of windows are at fault", "prices"
+        elif tried.title.startswith(POINTERS):
+            title, what = "The pointers are at fault", "pointers"
+        advice = f"Look at the {what} of these windows. Where the mending is right, correct them in your file, or launch the run on the mended copy."
         if tried.title.startswith(EXCHANGED):
             advice += " Whether the classes are exchanged in this part or in all the others the data cannot say."
         fix = _on_copy(case.spec, tried.file)
-        finding = self.finding(
-            ERROR, result.conclusion, evidence, advice, fix, title="A part of the labels is at fault"
-        )
+        finding = self.finding(ERROR, result.conclusion, evidence, advice, fix, title=title)
         return self.resting_on(finding, [Claim(f"gain in {gain.metric}", gain.interval) if gain else None])
 
     def _settings(self, case: Case, result: Experiments, evidence: dict[str, object]) -> Finding:

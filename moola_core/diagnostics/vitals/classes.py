@@ -165,8 +165,7 @@ class Slip:
 def slip(evidence: Evidence) -> Slip:
     """How well windows fit the classes of the rows next to them. Raises NotKnown where no fold tests two classes."""
     folds, described = evidence.fits(), _described(evidence)
-    place = {name: i for i, name in enumerate(evidence.every.window_id.astype(str))}
-    rows = np.array([place[name] for name in evidence.ids])
+    rows = evidence.rows_in_file
     labels = evidence.every.label.astype(str)
     own = _auroc(out_of_fold(linear, described, folds, evidence.label), evidence.label)
     others = [(labels[(rows + lag) % len(labels)], lag) for lag in LAGS]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
@@ -58,7 +59,7 @@ def pointers_of(evidence: Evidence) -> Pointers:
     return evidence.kept("pointers", lambda: Pointers(evidence))
 
 
-def _gain(better: np.ndarray, own: np.ndarray) -> float:
+def gain_in_movement(better: np.ndarray, own: np.ndarray) -> float:
     """Mean of better less own [m], over its standard error."""
     difference = (better - own)[np.isfinite(better - own)]
     if len(difference) < LEAST:
@@ -145,7 +146,7 @@ def _best_lag(profile: np.ndarray) -> tuple[int, float]:
     known = np.isfinite(profile).sum(1) >= max(LEAST, 0.6 * profile.shape[1])
     means = np.array([np.nanmean(row) if ok else -np.inf for row, ok in zip(profile, known, strict=True)])
     best = int(means.argmax())
-    gain = _gain(profile[best], profile[len(LAGS) // 2])
+    gain = gain_in_movement(profile[best], profile[len(LAGS) // 2])
     return (int(LAGS[best]), gain) if gain > SURE else (0, gain)
 
 
@@ -159,16 +160,21 @@ def _best_lag(profile: np.ndarray) -> tuple[int, float]:
 )
 def group_lag(evidence: Evidence) -> Measured:
     """Largest difference between the lag of a group of windows and that of the rest."""
+    best = (0.0, "", np.zeros(len(evidence.windows), bool))
+    for name, mask, inside, outside in lags_of_groups(evidence):
+        if abs(inside - outside) > best[0]:
+            best = (float(abs(inside - outside)), f"{name}: {inside:+d} bars, elsewhere {outside:+d}", mask)
+    return Measured(best[0], best[1], evidence.some(best[2] & evidence.windows.has_pointer))
+
+
+def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, int]]:
+    """Of each group of windows: its name, a mask [n], and the lags in bars at which the spans inside and outside of it hold the most movement."""
     own = pointers_of(evidence)
-    profile, best = own.profile, (0, "", np.zeros(0, int))
     for name, mask in parts(evidence):
         inside = mask[own.rows]
-        if min(inside.sum(), (~inside).sum()) < LEAST:
-            continue
-        lags = [_best_lag(profile[:, side])[0] for side in (inside, ~inside)]
-        if abs(lags[0] - lags[1]) > best[0]:
-            best = (abs(lags[0] - lags[1]), f"{name}: {lags[0]:+d} bars, elsewhere {lags[1]:+d}", own.rows[inside])
-    return Measured(float(best[0]), best[1], evidence.some(best[2]))
+        if min(inside.sum(), (~inside).sum()) >= LEAST:
+            first, second = (_best_lag(own.profile[:, side])[0] for side in (inside, ~inside))
+            yield name, mask, first, second
 
 
 @sign(
@@ -183,7 +189,7 @@ def pointer_mirrored(evidence: Evidence) -> Measured:
     """By how many standard errors the movement in the spans grows when they are counted from the end."""
     own = pointers_of(evidence)
     mirrored = own.ranks(own.bars - 1 - own.end, own.bars - 1 - own.start)[0]
-    return Measured(_gain(mirrored, own.own))
+    return Measured(gain_in_movement(mirrored, own.own))
 
 
 @sign(
@@ -197,13 +203,12 @@ def pointer_mirrored(evidence: Evidence) -> Measured:
 def neighbours_pointer(evidence: Evidence) -> Measured:
     """By how many standard errors the movement in the spans grows with the pointers of a row up to two away."""
     own, every = pointers_of(evidence), evidence.every
-    place = {name: i for i, name in enumerate(every.window_id.astype(str))}
-    rows = np.array([place[name] for name in evidence.ids[own.rows]])
+    rows = evidence.rows_in_file[own.rows]
     gains = []
     for lag in (-2, -1, 1, 2):
         other = (rows + lag) % len(every)
         known = every.has_pointer[other]
         start, end = (np.where(known, side[other], -1).astype(int) for side in (every.start, every.end))
-        gains.append((_gain(own.ranks(start, end)[0], own.own), lag))
+        gains.append((gain_in_movement(own.ranks(start, end)[0], own.own), lag))
     gain, lag = max(gains)
     return Measured(gain, f"{lag:+d} rows")

@@ -39,20 +39,34 @@ def mean_range(prices: np.ndarray) -> np.ndarray:
 )
 def unlike_bars(evidence: Evidence) -> Measured:
     """Share of the windows that do not have the prices of the bars anywhere, or not at the time that they state."""
-    bars, claimed = evidence.bars, evidence.claimed
-    if bars is None or claimed is None:
+    own, prices, theirs, off = next_to_bars(evidence)
+    wrong = off.any((1, 2))
+    claimed = _stated(evidence)[1]
+    minutes = (evidence.windows.start_time[own] - claimed[own]).astype("timedelta64[m]").astype(int)
+    elsewhere = wrong & (evidence.windows.position[own] >= 0) & (minutes != 0)
+    how = _how(prices[wrong], theirs[wrong], off[wrong], minutes[elsewhere]) if wrong.any() else ""
+    return Measured(float(wrong.mean()), how, evidence.some(own[wrong]))
+
+
+def _stated(evidence: Evidence) -> tuple[Bars, np.ndarray]:
+    """The bars, and the start times [n] that the file states. Raises NotKnown where it states none, or the bars are not known."""
+    if evidence.bars is None or evidence.claimed is None:
         raise NotKnown("It needs the bars that the windows were cut from, and start times in their file.")
+    return evidence.bars, evidence.claimed
+
+
+def next_to_bars(evidence: Evidence) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Rows [m] of the windows whose stated time lies in the bars, their prices and those of the bars there [m, K, 4], and which differ.
+
+    Prices differ where they are off by more than rounding after a constant of the window. Raises NotKnown where there are none.
+    """
+    bars, claimed = _stated(evidence)
     own, first = _claims(bars, claimed, evidence.windows.bars)
     prices = evidence.windows.prices[own]
     theirs = bars.ohlc[first[:, None] + np.arange(prices.shape[1])]
     difference = prices - theirs
     difference -= np.median(difference[:, :, 3], axis=1)[:, None, None]
-    off = np.abs(difference) > OFF * mean_range(prices)[:, None, None]
-    wrong = off.any((1, 2))
-    minutes = (evidence.windows.start_time[own] - claimed[own]).astype("timedelta64[m]").astype(int)
-    elsewhere = wrong & (evidence.windows.position[own] >= 0) & (minutes != 0)
-    how = _how(prices[wrong], theirs[wrong], off[wrong], minutes[elsewhere]) if wrong.any() else ""
-    return Measured(float(wrong.mean()), how, evidence.some(own[wrong]))
+    return own, prices, theirs, np.abs(difference) > OFF * mean_range(prices)[:, None, None]
 
 
 def _claims(bars: Bars, claimed: np.ndarray, length: int) -> tuple[np.ndarray, np.ndarray]:

@@ -103,6 +103,12 @@ class Evidence:
         return self.windows.window_id.astype(str)
 
     @cached_property
+    def rows_in_file(self) -> np.ndarray:
+        """The rows [n] of the windows among all of the file."""
+        place = {name: i for i, name in enumerate(self.every.window_id.astype(str))}
+        return np.array([place[name] for name in self.ids])
+
+    @cached_property
     def label(self) -> np.ndarray:
         return self.windows.label.astype(str)
 

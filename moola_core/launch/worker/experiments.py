@@ -27,6 +27,7 @@ from moola_core.specs import Data, Finetune, change, parse, settings_diff
 from moola_core.specs.choices import IMPORTED, JOINED
 
 POINTERS = ("center_mae_bars", "length_mae_bars")  # judged on a known market, next to the ranking
+OF_DATA = ("data", "labels")  # stages whose signs may speak for a repair
 FEW, COPIES = 8, 10  # windows that are to be learned by heart, and how often each is in the file
 SHARPEST = "network"  # the preset whose healthy fits differ the least, and take the longest
 MORE_REPEATS = (3, 5)  # where the run's own do not decide and the budget allows it
@@ -210,11 +211,11 @@ class _Bench:
 
     def mended(self, diagnosis: Diagnosis) -> str:
         """The title of the repair of the data by which the score surely gains most; empty where it does by none."""
-        if self.about.spec.features.state != "per_window" or not diagnosis.slices:
+        odd = any(one.unusual and one.stage in OF_DATA for one in diagnosis.vitals or ())
+        if self.about.spec.features.state != "per_window" or not (diagnosis.slices or odd):
             return ""
-        tried = [
-            self._mended(i, one) for i, one in enumerate(repairs(doctor.evidence_of(self.about), diagnosis.slices))
-        ]
+        evidence = doctor.evidence_of(self.about)
+        tried = [self._mended(i, one) for i, one in enumerate(repairs(evidence, diagnosis.slices or ()))]
         gains = {one.title: conclusions.decided_gain(one) for one in tried if one is not None}
         sure = {title: gain.interval.low for title, gain in gains.items() if gain is not None}
         return max(sure, key=lambda title: sure[title], default="")
