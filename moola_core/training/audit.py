@@ -122,11 +122,11 @@ class _Audit:
         if max(counts.max() for _, counts in used) > 1:
             yield Deviation("batches", "some windows are in more than one batch of an epoch")
         if len(train) > 2 * LEAST_BATCH and all(np.array_equal(orders[0], other) for other in orders[1:]):
-            yield Deviation("batches", "the windows come in the same order in every epoch")
+            yield Deviation("batches", "the windows are trained on in the same order in every epoch")
         elif min(abs(in_order(order)) for order in orders) > IN_ORDER:
-            yield Deviation("batches", "the windows come in the order of the file")
+            yield Deviation("batches", "the windows are trained on in the order of the file")
         if max(mixing(target[order]) for order in orders) < SEPARATED:
-            yield Deviation("batches", "the windows come class by class")
+            yield Deviation("batches", "the windows are trained on class by class")
 
     def of_start(self) -> Iterator[Deviation]:
         """Weights that are drawn, or a checkpoint's, and losses near those of a constant."""
@@ -167,7 +167,7 @@ class _Audit:
             if off > ALIKE:
                 yield Deviation(
                     "inputs",
-                    f"{where} they differ from the standardised windows at {share_apart(own, wanted)} of the values",
+                    f"{where} the inputs differ from the standardised windows at {share_apart(own, wanted)} of the values",
                 )
         batch = group.batch
         noisy = group._noisy(trained)[0].detach().numpy()
@@ -176,7 +176,7 @@ class _Audit:
             wanted = wanted + fit.spec.training.jitter_std * batch.noise[0, : len(wanted)].numpy()
         still = np.ones(len(wanted), bool) if batch.flipped is None else ~batch.flipped[0, : len(wanted)].numpy()
         if still.any() and apart(noisy[still], wanted[still]) > ALIKE:
-            yield Deviation("inputs", "training changes them in a way that no setting asks for")
+            yield Deviation("inputs", "training changes the inputs in a way that no setting asks for")
 
     def of_targets(self) -> Iterator[Deviation]:
         """The classes and pointers of the windows themselves."""
@@ -207,10 +207,12 @@ class _Audit:
             each = [self.answer(True, one)[0] for one in rows.split(1)]
         alone = [torch.cat(parts, 1) for parts in zip(*each, strict=True)]
         if differ(together, again):
-            yield Deviation("network", "it answers differently each time that it is asked about the same windows")
+            yield Deviation(
+                "network", "the network answers differently each time that it is asked about the same windows"
+            )
         elif differ(together, alone):
             yield Deviation(
-                "network", "what it says of a window depends on the windows that it is asked about together"
+                "network", "what the network says of a window depends on the windows that it is asked about together"
             )
         group.windows.x.requires_grad_()
         answered, _ = self.answer(True, rows)
@@ -226,7 +228,9 @@ class _Audit:
         for axis, name in ((1, "bars"), (0, "columns")):
             unread = used.sum(axis) == 0
             if unread.any():
-                yield Deviation("network", f"nothing that it says depends on {unread.sum()} of {len(unread)} {name}")
+                yield Deviation(
+                    "network", f"nothing that the network says depends on {unread.sum()} of {len(unread)} {name}"
+                )
 
     def of_loss(self) -> Iterator[Deviation]:
         """Cross-entropy of the outputs at the windows' classes, and the Huber loss of center and length."""
@@ -283,9 +287,12 @@ class _Audit:
             if slope is not None:
                 wrong.append(f"{module} {slope:.2f}")
         if missing:
-            yield Deviation("gradient", f"{_some(missing)} get none, though the loss depends on them")
+            yield Deviation("gradient", f"{_some(missing)} get no gradient, though the loss depends on them")
         if wrong:
-            yield Deviation("gradient", f"along it the loss does not rise by its length: times {_some(wrong)}")
+            yield Deviation(
+                "gradient",
+                f"a step along the gradient does not change the loss by the length of the gradient but by this times it: {_some(wrong)}",
+            )
 
     def _slope(self, columns: np.ndarray, gradient: np.ndarray) -> float | None:
         """Rise of the loss along the gradient over its length, where that is not 1 however short the step; None where it is, or nothing can be measured."""
@@ -328,9 +335,10 @@ class _Audit:
                 own.step(gradients[part])
                 off = float(np.abs(self.weights_of(part) - own.weights).max())
                 if off > STEP_ALIKE * own.rate + ALIKE**2:
+                    steps = "step" if number == 1 else "steps"
                     yield Deviation(
                         "step",
-                        f"after {number} of them the {part} is up to {off:.2g} from where AdamW puts it at a rate of {own.rate:.2g}",
+                        f"after {number} {steps} the {part} is up to {off:.2g} from where AdamW puts it at a rate of {own.rate:.2g}",
                     )
                     return
         means = [name for name in buffers if name.endswith("running_mean")]

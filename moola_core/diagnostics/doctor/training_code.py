@@ -16,36 +16,39 @@ class TrainingPart(NamedTuple):
 
 
 PARTS = {
-    "folds": TrainingPart("windows of a fold", "Look at how windows are divided into training, validation and test."),
-    "batches": TrainingPart(
-        "batches", "Look at what makes the batches of an epoch: the loader, its sampler and its shuffling."
+    "folds": TrainingPart(
+        "the windows of a fold", "Look at how windows are divided into training, validation and test."
     ),
-    "start": TrainingPart("weights at the start", "Look at how the weights are drawn or loaded."),
+    "batches": TrainingPart(
+        "the batches", "Look at what makes the batches of an epoch: the loader, its sampler and its shuffling."
+    ),
+    "start": TrainingPart("the weights at the start", "Look at how the weights are drawn or loaded."),
     "inputs": TrainingPart(
-        "inputs of the network",
+        "the inputs of the network",
         "Look at what stands between the file and the network: scaling, the order of axes and columns, masks, augmentation.",
     ),
     "targets": TrainingPart(
-        "classes and pointers", "Look at how classes and pointers are numbered and put beside the windows."
+        "the classes and pointers", "Look at how classes and pointers are numbered and put beside the windows."
     ),
     "network": TrainingPart(
-        "answers of the network",
+        "the answers of the network",
         "Look at the network's layers: along which axis each works, and what is switched off in prediction.",
     ),
     "loss": TrainingPart(
-        "loss",
+        "the loss",
         "Look at what the loss takes and at what it averages over: logits or probabilities, shapes that meet, weights of classes.",
     ),
     "gradient": TrainingPart(
-        "gradient",
+        "the gradient",
         "Look at what stands between the loss and the optimiser: parts cut off, parameters that are not given, gradients added up or changed.",
     ),
     "step": TrainingPart(
-        "step of the optimiser",
+        "the step of the optimiser",
         "Look at the optimiser: its rate and schedule, its constants, its state, and how often it steps.",
     ),
     "statistics": TrainingPart(
-        "running statistics", "Look at the mode that the network trains in, and at whether buffers are written back."
+        "the running statistics",
+        "Look at the mode that the network trains in, and at whether buffers are written back.",
     ),
 }
 SHOWN = 3
