@@ -227,12 +227,13 @@ def execute(folder: Path, store: Store, trial: Trial) -> dict[str, Any]:
             spec = build(
                 Study, {"name": trial.name, "base": spec.model_dump(), "arms": arms, "against": arms[0]["name"]}
             )
-    found = made(store, spec, name).result("doctor")
+    result = made(store, spec, name).result("doctor")
+    found = [*result.get("findings", []), *result.get("remarks", [])]
     return {
         "name": trial.name,
         "seed": trial.seed,
-        "findings": {row["check"]: row["severity"] for row in found.get("findings", [])},
-        "summaries": {row["check"]: row["summary"] for row in found.get("findings", [])},
+        "findings": {row["check"]: row["severity"] for row in found},
+        "summaries": {row["check"]: row["summary"] for row in found},
     }
 
 
