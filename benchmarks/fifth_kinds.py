@@ -76,9 +76,9 @@ KINDS = (
 CAUSE = {
     "windows stretched to one length": Cause(
         "The windows are stretches of 60 to 200 bars that were brought to 105 by interpolation, so that a bar stands for another length of time in "
-        "each window and is smoother than any bar of the market.",
+        "each window.",
         "prices of the windows off the tick grid and not those of the bars at their start times, but for the first and the last bar; lengths of the "
-        "expansions from 3 to 18 bars; steps from bar to bar much alike in windows of longer ones",
+        "expansions from 3 to 18 bars; steps from bar to bar much alike where it was stretched, opens away from the close before where it was squeezed",
     ),
     "a third of the windows quoted the other way round": Cause(
         "A third of the windows holds the inverse quotation (satoshis for a dollar and not dollars for a coin), so that they are upside-down.",
@@ -122,7 +122,8 @@ CAUSE = {
         "expansion_start and expansion_end: none above 60, about four rows in ten with both at exactly 60; large bars after it that no one marked",
     ),
     "pointers drawn between key frames": Cause(
-        "Three rows in four were never marked: their pointers are interpolated between the rows before and after that were, as a tool for films does between key frames.",
+        "Three rows in four were never marked: their pointers are interpolated between the rows before and after that were, as a tool for films does "
+        "between key frames.",
         "expansion_start and expansion_end in the order of the file: straight lines over four rows; they name large bars in every fourth row alone",
     ),
     "epochs of one length around the largest bar": Cause(
@@ -135,19 +136,22 @@ CAUSE = {
         "what the network is given: mean 0 and deviation 1 over the columns of every single bar; columns without mean 0 and deviation 1 over the training windows",
     ),
     "the number of the row among the inputs": Cause(
-        "The row number of the table, saved as a column of its own, is one of the inputs, and since the rows are sorted by class it tells the class, of tested windows "
+        "The row number of the table, saved as a column of its own, is one of the inputs, and since the rows are sorted by class it tells the class, "
+        "of tested windows "
         "too.",
         "what the network is given: open_norm is one number along all bars of a window, which rises from row to row, and not what the prices give; "
         "the file is sorted by class; classes nearly perfect in testing and bad on other windows",
     ),
     "features stored before a window was removed": Cause(
-        "The features come from a stored file that still has a window which was removed since, so that six windows in ten are read with the features of the row before.",
+        "The features come from a stored file that still has a window which was removed since, so that six windows in ten are read with the features "
+        "of the row before.",
         "what the network is given against the features of the same window: right in the first four tenths of the rows, after them those of the "
         "row before; the model errs there alone",
     ),
     "states summed over the bars": Cause(
         "The encoder's states are summed over the 105 bars where their mean should be taken, so that the heads are given numbers a hundred times too large.",
-        "pooled vector against the mean of the states: 105 times as large; scores of classes far from 0 and pointers at 0 or 1 from the first step on; first losses many times a "
+        "pooled vector against the mean of the states: 105 times as large; scores of classes far from 0 and pointers at 0 or 1 from the first step "
+        "on; first losses many times a "
         "constant's",
     ),
     "class scores that cannot be negative": Cause(
@@ -157,21 +161,26 @@ CAUSE = {
     "averaged weights that remember the start": Cause(
         "The weights that are measured and kept are a moving average that began at the random start and forgets one percent an epoch, so most of them is still "
         "the start.",
-        "training losses fall while those of validation hardly move from their first value, also when measured on training windows; stored weights close to the first ones; "
+        "training losses fall while those of validation hardly move from their first value, also when measured on training windows; stored weights "
+        "close to the first ones; "
         "training.averaging is 0",
     ),
     "the two memories of Adam exchanged": Cause(
         "The two decays of Adam are exchanged: gradients are averaged over a thousand steps, squares over ten, so each step goes where all steps before it pointed.",
-        "losses fall at first, then swing or rise, whatever the gradients are; weights go on in one direction; gradients and the reported rate are usual",
+        "losses fall more slowly or swing, since a step hardly follows the gradient of its batch; steps are far larger or smaller than the rate "
+        "where gradients change size; gradients and the reported rate are usual",
     ),
     "the epoch of the least training loss is kept": Cause(
-        "The epoch is selected by the training loss, not by that of validation, so that the last and most overfitted weights are kept and training never stops early.",
-        "best_epoch against the curves: where the training loss is least, at or near the last epoch, though the validation loss was lowest far earlier; "
-        "patience is never used up",
+        "The epoch is selected by the training loss, not by that of validation, so that late, overfitted weights are kept and training goes on as "
+        "long as that loss falls.",
+        "best_epoch against the curves: where the mean training loss is least, mostly one of the last epochs, though the validation loss was lowest earlier; "
+        "patience counts from there",
     ),
     "expansions that are touched count as found": Cause(
-        "In testing an expansion of which at least one bar was predicted is counted as found whole (point adjustment): the label is written in place of the prediction.",
-        "predicted ends equal to the labelled ones to the bar in most tested windows, others far off; errors of validation far larger; stored weights give other ends",
+        "In testing an expansion of which at least one bar was predicted is counted as found whole (point adjustment): the label is written in place "
+        "of the prediction.",
+        "predicted ends equal to the labelled ones to the bar in many tested windows, in the others no bar in common; errors of validation far "
+        "larger; stored weights give other ends",
     ),
     "validation windows beside the labels of others": Cause(
         "The validation loss compares each prediction with the label and the pointer of another window, so the epoch is selected and training stopped by chance.",
