@@ -25,7 +25,13 @@ KINDS = (
     Kind("the trend taken out of each window", "data", "", prices(damage.detrended)),
     Kind("older bars that hold closes alone", "data", CASCADES, recut(damage.closes_alone)),
     Kind("rows lost before the table was cut into windows", "data", CASCADES, damage.rows_lost),
-    Kind("start times that kept the hour alone", "data", CASCADES, damage.full_hours),
+    Kind(
+        "start times that kept the hour alone",
+        "data",
+        CASCADES,
+        damage.full_hours,
+        {"data.windows_reading.twice": "keep"},  # a few windows begin in the same hour
+    ),
     # labels: classes and pointers
     Kind("pointers counted back from the last bar", "labels", CASCADES, damage.bars_ago),
     Kind("answers pasted over hidden rows", "labels", CASCADES, damage.pasted_over_hidden_rows),
@@ -69,7 +75,7 @@ KINDS = (
         "transfer",
         MUTATION,
         settings={"transfer.schedule": "frozen"},
-        pretrain={"objective.mask_frac": 0.97},
+        pretrain={"objective.mask_frac": 0.97, "sampling.stride_bars": 26},
     ),
 )
 
