@@ -116,7 +116,7 @@ CAUSE = {
     "answers pasted over hidden rows": Cause(
         "The answers of a filtered table (grades B and C) were pasted into consecutive rows, hidden ones too, so that a whole block of rows has the classes and "
         "pointers of other rows.",
-        "a block of the older rows in which classes and pointers fit neither the prices nor each other; its n-th row has class and pointers of the "
+        "a block of the older rows in which neither classes nor pointers fit the prices; its n-th row has class and pointers of the "
         "n-th row of grade B or C further down, bit for bit",
     ),
     "class codes from zero and from one": Cause(
@@ -193,7 +193,7 @@ CAUSE = {
         "validation losses rise from the first epochs on and training stops early, while metrics of the same predictions, and testing, get better",
     ),
     "pre-training on hours without a market": Cause(
-        "The bars were filled up to every minute of the week, and a third of what the encoder was pre-trained on is nights and weekends in which nothing moves.",
+        "The bars were filled up to every minute of the week, and most of what the encoder was pre-trained on is weekends and daily breaks in which nothing moves.",
         "bars: no gap at all; open, high, low and close equal without volume from Friday to Sunday and in the daily break; sampling.exclude_filler is off; features "
         "of these windows are constant",
     ),
