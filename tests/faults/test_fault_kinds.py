@@ -27,8 +27,15 @@ with pytest.MonkeyPatch.context() as _path:
 
 
 def test_every_kind_has_the_causes_that_name_it_and_these_exist():
-    named = (benchmark.NAMED, benchmark.UNSEEN, benchmark.NEW, benchmark.THIRD, benchmark.FOURTH)
-    planted = (kinds.KINDS, benchmark.UNSEEN_KINDS, benchmark.NEW_KINDS, benchmark.THIRD_KINDS, benchmark.FOURTH_KINDS)
+    named = (benchmark.NAMED, benchmark.UNSEEN, benchmark.NEW, benchmark.THIRD, benchmark.FOURTH, benchmark.FIFTH)
+    planted = (
+        kinds.KINDS,
+        benchmark.UNSEEN_KINDS,
+        benchmark.NEW_KINDS,
+        benchmark.THIRD_KINDS,
+        benchmark.FOURTH_KINDS,
+        benchmark.FIFTH_KINDS,
+    )
     for own, every in zip(named, planted, strict=True):
         assert set(own) == {kind.name for kind in every}
     known = {*CHECKS, *SIGNS, *benchmark.BY_TITLE.values(), *(f"code {part}" for part in PARTS)}
