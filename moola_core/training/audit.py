@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -19,12 +18,14 @@ from moola_core.specs import Faults, Finetune, change
 from moola_core.training.by_definition import (
     ALIKE,
     AdamW,
+    Deviation,
     apart,
     cross_entropy,
     differ,
     huber,
     in_order,
     mixing,
+    of_folds,
     share_apart,
 )
 from moola_core.training.device import Device, own_random_state, torch_on_one_thread
@@ -36,6 +37,7 @@ from moola_core.training.schedule import LAST, LOWER, WEIGHTING
 EPOCHS, STEPS = 3, 3  # whose batches and updates are looked at
 ASKED = 8  # windows that are asked about together and alone
 LEAST_BATCH = 4  # windows of a batch that hold two classes but by chance
+CLASS, POINTER, BOTH = (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)  # which tasks are looked at
 SEED = 0  # of dropout, so that a pass can be made again
 IN_ORDER, SEPARATED = 4.0, -4.0  # standard deviations of chance
 LEAST_WEIGHT = 0.05  # size of a weight where all are zero
@@ -47,15 +49,7 @@ FAR, RISE, MEASURABLE = (
     1e-5,
 )  # of the weights' size, and of the loss: how far a difference goes; the least that float32 shows
 FAR_START, LEAST_LOSS = 2.0, 1e-3  # times the loss of a constant, which is small where all windows are alike
-ROLES = {"train": "training", "validation": "validation", "test": "test"}
 STEP_ALIKE = 0.02  # of the learning rate
-
-
-class Deviation(NamedTuple):
-    """part: what differs (folds, batches, start, inputs, targets, network, loss, gradient, step, statistics); detail: in which way, as a clause."""
-
-    part: str
-    detail: str
 
 
 def deviations(spec: Finetune, inputs: Inputs, start: Pretrained | None = None) -> tuple[Deviation, ...]:
@@ -266,26 +260,13 @@ class _Audit:
 
     def of_gradient(self) -> Iterator[Deviation]:
         """Along the gradient of each module the loss rises by the gradient's length; a tensor without one does not change it."""
-        group, rng, at = self.group, np.random.default_rng(SEED), 0
-        self._gradient(False)  # what is never set back to zero shows in the second
-        _, flat = self._gradient(False)
-        modules: dict[str, np.ndarray] = {}
-        missing, wrong = [], []
-        for name, columns in _columns(group):
-            own = np.arange(columns.start, columns.stop)
-            length, at = float(np.linalg.norm(flat[at : at + len(own)])), at + len(own)
-            module = name.rpartition(".")[0]
-            if module == WEIGHTING:
-                continue
-            if length == 0 and abs(self._rise(own, rng.standard_normal(len(own)), np.inf)[0]) > MEASURABLE:
-                missing.append(name)
-            modules[module] = np.concatenate([modules.get(module, own[:0]), own])
-        gradient = np.zeros(group.stacked.matrix.shape[1])
-        gradient[np.concatenate([np.arange(c.start, c.stop) for _, c in _columns(group)])] = flat
-        for module, own in modules.items():
-            slope = self._slope(own, gradient[own])
-            if slope is not None:
-                wrong.append(f"{module} {slope:.2f}")
+        group = self.group
+        own, missing, wrong = group.active, list[str](), list[str]()
+        # Where the class is read around the span, its loss deliberately moves its own head and the encoder, and not the span.
+        for tasks, module in ((POINTER, ""), (CLASS, "class_head")) if group.spec.model.aligns else ((BOTH, ""),):
+            group.active = own * torch.tensor(tasks)
+            self._slopes(module, missing, wrong)
+        group.active = own
         if missing:
             yield Deviation("gradient", f"{_some(missing)} get no gradient, though the loss depends on them")
         if wrong:
@@ -293,6 +274,25 @@ class _Audit:
                 "gradient",
                 f"a step along the gradient does not change the loss by the length of the gradient but by this times it: {_some(wrong)}",
             )
+
+    def _slopes(self, only: str, missing: list[str], wrong: list[str]) -> None:
+        """Note the tensors that get no gradient, and the modules (those whose names begin with `only`) whose gradient is not the loss's."""
+        rng, at, modules = np.random.default_rng(SEED), 0, dict[str, np.ndarray]()
+        self._gradient(False)  # what is never set back to zero shows in the second
+        _, flat = self._gradient(False)
+        gradient = np.zeros(self.group.stacked.matrix.shape[1])
+        for name, columns in _columns(self.group):
+            own = np.arange(columns.start, columns.stop)
+            gradient[own], at = flat[at : at + len(own)], at + len(own)
+            module = name.rpartition(".")[0]
+            if module == WEIGHTING or not module.startswith(only):
+                continue
+            lost = not gradient[own].any() and name not in missing
+            if lost and abs(self._rise(own, rng.standard_normal(len(own)), np.inf)[0]) > MEASURABLE:
+                missing.append(name)
+            modules[module] = np.concatenate([modules.get(module, own[:0]), own])
+        slopes = {module: self._slope(own, gradient[own]) for module, own in modules.items()}
+        wrong += [f"{module} {slope:.2f}" for module, slope in slopes.items() if slope is not None]
 
     def _slope(self, columns: np.ndarray, gradient: np.ndarray) -> float | None:
         """Rise of the loss along the gradient over its length, where that is not 1 however short the step; None where it is, or nothing can be measured."""
@@ -363,21 +363,6 @@ class _Audit:
         norm = float(np.sqrt(sum(float(np.square(own).sum()) for own in network)))
         held = min(1.0, group.spec.training.max_grad_norm / (norm + 1e-6))
         return {part: own if part == WEIGHTING else held * own for part, own in gradients.items()}
-
-
-def of_folds(folds: Sequence[Fold], n: int) -> Iterator[Deviation]:
-    """A window has one role in a fit, and each is tested once a repeat."""
-    for first, second in (("train", "test"), ("train", "validation"), ("validation", "test")):
-        both = max(len(np.intersect1d(getattr(fold, first), getattr(fold, second))) for fold in folds)
-        if both:
-            yield Deviation(
-                "folds", f"up to {both} windows of a fold are both in {ROLES[first]} and in {ROLES[second]}"
-            )
-    for repeat in {fold.repeat for fold in folds}:
-        tested = np.bincount(np.concatenate([fold.test for fold in folds if fold.repeat == repeat]), minlength=n)
-        if (tested != 1).any():
-            yield Deviation("folds", f"{(tested != 1).sum()} windows are not tested once in a repeat")
-            return
 
 
 def _columns(group: Group) -> Iterator[tuple[str, slice]]:

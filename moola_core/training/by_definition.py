@@ -1,16 +1,27 @@
-"""Losses, steps and orders of windows by their definitions, with NumPy: what `audit.py` compares training with."""
+"""Folds, losses, steps and orders of windows by their definitions, with NumPy: what `audit.py` compares training with."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from moola_core.training.folds import Fold
+
+ROLES = {"train": "training", "validation": "validation", "test": "test"}
 ALIKE = 1e-3  # relative difference that float32 explains
 LEAST_ORDER = 4  # windows whose order can be judged
+
+
+class Deviation(NamedTuple):
+    """part: what differs (folds, batches, start, inputs, targets, network, loss, gradient, step, statistics); detail: in which way, as a clause."""
+
+    part: str
+    detail: str
 
 
 def in_order(rows: np.ndarray) -> float:
@@ -77,3 +88,18 @@ class AdamW:
         self.square = 0.999 * self.square + 0.001 * gradient**2
         mean, square = self.mean / (1 - 0.9**self.steps), self.square / (1 - 0.999**self.steps)
         self.weights = self.weights * (1 - self.rate * self.decay) - self.rate * mean / (np.sqrt(square) + 1e-8)
+
+
+def of_folds(folds: Sequence[Fold], n: int) -> Iterator[Deviation]:
+    """A window has one role in a fit, and each is tested once a repeat."""
+    for first, second in (("train", "test"), ("train", "validation"), ("validation", "test")):
+        both = max(len(np.intersect1d(getattr(fold, first), getattr(fold, second))) for fold in folds)
+        if both:
+            yield Deviation(
+                "folds", f"up to {both} windows of a fold are both in {ROLES[first]} and in {ROLES[second]}"
+            )
+    for repeat in {fold.repeat for fold in folds}:
+        tested = np.bincount(np.concatenate([fold.test for fold in folds if fold.repeat == repeat]), minlength=n)
+        if (tested != 1).any():
+            yield Deviation("folds", f"{(tested != 1).sum()} windows are not tested once in a repeat")
+            return
