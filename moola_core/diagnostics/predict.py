@@ -102,11 +102,27 @@ def predict_sequential(job: Job) -> FitOutputs:
 
 
 @torch.inference_mode()
-def probabilities_of(run: Run, fit: tuple[int, int], x: np.ndarray) -> np.ndarray:
-    """Probabilities [m, C] of one fit, (repeat, fold), of a network run for windows x [m, K, F] in raw units."""
-    fitted = load_fitted(run, *fit)
-    logits = torch.cat([fitted.model(part).logits for part in fitted.scaled(x).split(BATCH)]).double()
-    return torch.softmax(logits, 1)[:, : len(classes_of(run))].numpy()
+def answers_of(run: Run, fit: tuple[int, int], x: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """Of one fit, (repeat, fold), of a network run for windows x [m, K, F] in raw units: probabilities [m, C], and start and end in bars [m, 2].
+
+    None for a task that was not trained.
+    """
+    fitted, probabilities, pointer = load_fitted(run, *fit), None, None
+    outputs = [fitted.model(part) for part in fitted.scaled(x).split(BATCH)]
+    if outputs[0].logits is not None:
+        logits = torch.cat([part.logits for part in outputs]).double()
+        probabilities = torch.softmax(logits, 1)[:, : len(classes_of(run))].numpy()
+    if outputs[0].spans is not None:
+        pointer = _located(torch.cat([part.spans for part in outputs]))[0]
+    elif outputs[0].pointer is not None:
+        pointer = torch.cat([part.pointer for part in outputs]).double().numpy()
+    return probabilities, None if pointer is None else _in_bars(pointer, x.shape[1])
+
+
+def _in_bars(pointer: np.ndarray, bars: int) -> np.ndarray:
+    """Start and end [m, 2] of center and length as fractions [m, 2], held inside the window."""
+    center, half = pointer[:, :1] * bars, pointer[:, 1:] * bars / 2
+    return np.clip(np.concatenate([center - half, center + half], axis=1), 0, bars - 1)
 
 
 def _ask_estimators(run: Run, job: Job) -> FitOutputs:

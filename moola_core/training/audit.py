@@ -134,6 +134,7 @@ class _Audit:
             off = [name for name, value in own.items() if name in weights and not np.allclose(weights[name], value)]
             if off:
                 yield Deviation("start", f"{len(off)} of {len(own)} tensors of the encoder are not the checkpoint's")
+            return  # the scale of what it gives is its own
         losses = self.answer(True, torch.from_numpy(fit.fold.train))[1]
         constant = (float(np.log(max(len(fit.inputs.classes), 2))), fit.constant_pointer_loss)
         for name, loss, usual in zip(("class", "pointer"), losses, constant, strict=True):

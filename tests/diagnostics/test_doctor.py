@@ -189,6 +189,10 @@ def part(inside: float, q: float) -> WeakSlice:
     return WeakSlice("grade B", "class", 40, inside, 0.8, q, ("w1", "w2"))
 
 
+RULES["pretraining_unsound"] = (
+    {"schedule": "frozen", "pretraining_findings": ["Pre-training learned nothing"]},
+    {"schedule": "frozen", "pretraining_findings": []},
+)
 RULES["training_code"] = (
     {"deviations": (("loss", "in training the class loss is 1.4, by its definition 0.7"),)},
     {"deviations": ()},

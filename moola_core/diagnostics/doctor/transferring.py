@@ -46,6 +46,29 @@ def started(case: Case) -> None:
 
 
 @register
+class PretrainingUnsound(Check):
+    """The doctor has found a fault in the pre-training of the encoder. Reads `pretraining_findings`: their titles."""
+
+    id, title = "pretraining_unsound", "The pre-training itself is at fault"
+    networks_only = True
+    kinds = ("finetune",)
+    invalidates = ("verdicts on pre-training",)
+
+    def judge(self, case: Case) -> Finding | None:
+        started(case)
+        titles = case["pretraining_findings"]
+        if not titles:
+            return None
+        return self.finding(
+            ERROR,
+            f"Of the pre-training that the encoder comes from the doctor found {len(titles)}: {'; '.join(titles)}.",
+            {"findings": list(titles)},
+            "Look at the pre-training's own page first. What this run gains or loses by its encoder says nothing of pre-training that is done as it should be.",
+            without_encoder(case),
+        )
+
+
+@register
 class CheckpointUnfit(Check):
     """The run cannot begin with its checkpoint: it is missing, holds no encoder, or is of another size or other features."""
 
@@ -77,7 +100,7 @@ class FrozenBottleneck(Check):
     id, title = "frozen_bottleneck", "Frozen bottleneck"
     networks_only = True
     kinds = ("finetune", "pretrain", "reported")
-    after = ("target_visible", "learned_nothing")
+    after = ("target_visible", "learned_nothing", "pretraining_unsound")
     sampled = True
 
     def judge(self, case: Case) -> Finding | None:

@@ -94,15 +94,23 @@ def against_trees(evidence: Evidence) -> Measured:
     "Stored predictions against stored networks",
     "A run's predictions are those of its networks, so the networks give them again, whichever windows they are asked about together.",
     "Look at what stands between the networks and the predictions: the order of the rows, the scale of the inputs, dropout, the weights that were kept, layers that mix the windows of a batch.",
-    unit="probability",
+    unit="probability, or share of the window",
     usual=(-np.inf, AGAIN_AWAY),
 )
 def predicted_again(evidence: Evidence) -> Measured:
-    """Mean distance of the probabilities of the first repeat from those that its stored networks give of the same windows."""
-    if evidence.again is None or not evidence.table.has_probabilities:
-        raise NotKnown("It needs the networks of a run that predicts classes.")
+    """Mean distance of what is stored of the first repeat from what its networks give of the same windows: of probabilities, or of start and end over the window, whichever is larger."""
+    if evidence.again is None and evidence.spans_again is None:
+        raise NotKnown("It needs the networks of a run that was fitted here.")
     first = evidence.table.repeat()
     place = {name: i for i, name in enumerate(evidence.ids)}
     rows = [place[name] for name in first.frame["window_id"].astype(str)]
-    off = np.abs(first.probabilities - evidence.again[rows]).mean(1)
-    return Measured(float(np.nanmean(off)), f"{np.nanmean(off > AGAIN_AWAY):.0%} of the windows differ")
+    off = np.full(len(rows), np.nan)
+    what = ""
+    if evidence.again is not None and evidence.table.has_probabilities:
+        off, what = np.abs(first.probabilities - evidence.again[rows]).mean(1), "probabilities"
+    if evidence.spans_again is not None and "start_pred" in first.frame:
+        stored = first.frame[["start_pred", "end_pred"]].to_numpy(float)
+        moved = np.abs(stored - evidence.spans_again[rows]).mean(1) / evidence.windows.bars
+        if not np.nanmean(moved) <= np.nanmean(off):
+            off, what = moved, "expansions"
+    return Measured(float(np.nanmean(off)), f"{what} of {np.nanmean(off > AGAIN_AWAY):.0%} of the windows differ")

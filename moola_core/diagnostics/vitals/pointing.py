@@ -12,6 +12,7 @@ from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sig
 
 LAGS = np.arange(-30, 31)
 ZERO = np.zeros(1, int)
+CHANCE = 0.5  # rank of a span that lies anywhere
 SURE = 3.5  # standard errors, the largest of many lags
 LEAST = 20  # windows with a pointer
 
@@ -84,17 +85,18 @@ def pointer_spread(evidence: Evidence) -> Measured:
 
 @sign(
     "labels",
-    "Length of the pointers",
-    "An expansion takes several bars: a span of one bar is a point, not an expansion.",
-    "Check that start and end are different columns.",
-    unit="bars",
-    tail="low",
-    usual=(3.0, np.inf),
+    "Expansions of one length",
+    "Expansions take some bars or many; where nearly all have the same length it was set by a rule, or start and end are one column.",
+    "Check that start and end are different columns; where a fixed number of bars was marked, the length says nothing of the move.",
+    usual=(-np.inf, 0.7),
 )
-def pointer_length(evidence: Evidence) -> Measured:
-    """Median number of bars of the expansions."""
+def one_length(evidence: Evidence) -> Measured:
+    """Share of the expansions with the most frequent length."""
     own = pointers_of(evidence)
-    return Measured(float(np.median(own.end - own.start + 1)))
+    lengths, counts = np.unique(own.end - own.start + 1, return_counts=True)
+    return Measured(
+        float(counts.max() / counts.sum()), f"{lengths[counts.argmax()]} bars in {counts.max()} of {counts.sum()}"
+    )
 
 
 @sign(
@@ -186,10 +188,14 @@ def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, i
     usual=(-np.inf, 3.0),
 )
 def pointer_mirrored(evidence: Evidence) -> Measured:
-    """By how many standard errors the movement in the spans grows when they are counted from the end."""
+    """By how many standard errors the movement grows in the spans, or exceeds chance in those that hold little, when they are counted from the end."""
     own = pointers_of(evidence)
     mirrored = own.ranks(own.bars - 1 - own.end, own.bars - 1 - own.start)[0]
-    return Measured(gain_in_movement(mirrored, own.own))
+    quiet = own.own < CHANCE
+    part = gain_in_movement(mirrored[quiet], np.full(quiet.sum(), CHANCE))
+    whole = gain_in_movement(mirrored, own.own)
+    detail = f"in {quiet.sum()} spans that hold little movement" if part > whole else ""
+    return Measured(max(part, whole), detail, evidence.some(own.rows[quiet]) if part > whole else ())
 
 
 @sign(

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from scipy.stats import binom, ks_2samp
+from scipy.spatial import cKDTree
+from scipy.stats import binom, ks_2samp, poisson
 
 from moola_core.diagnostics.results.weak_slices import MOST_WINDOWS
 from moola_core.diagnostics.vitals.groups import FAR, parts, surprise
 from moola_core.diagnostics.vitals.pointing import LEAST, pointers_of
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
-HALF, FARTHEST = 0.5, 5000  # share of the rows, and distance in rows
+NEAR, MOST_COMPARED = 3, 5000  # bars, and windows whose pairs are counted
 GRIDS = (2, 3, 4, 5, 6, 10, 12, 15, 20, 30, 60)  # bars or minutes that a tool or a person may round to
 
 
@@ -33,26 +34,31 @@ def same_pointer(evidence: Evidence) -> Measured:
 
 @sign(
     "labels",
-    "Pointers that count on from row to row",
-    "From one row of the file to the next an expansion may lie anywhere; where it moves by the same number of bars row after row, cells were filled in as a series or down.",
+    "Pointers on a line with those of the rows around",
+    "From one row of the file to the next an expansion may lie anywhere; where start and end lie midway between those of the row before and after, cells were filled in as a series, down, or between two that were set.",
     "Look at these rows in their order: which of them were labelled, and which filled in?",
     usual=(-np.inf, 0.08),
 )
 def pointer_steps(evidence: Evidence) -> Measured:
-    """Share of the rows whose start and end lie as far from those of the row before as in most others; of rows that share no bars with it."""
+    """Share of the rows whose start and end lie, to a bar, midway between those of the rows before and after; of rows that share no bars with these."""
     own = evidence.every
-    both = own.has_pointer[1:] & own.has_pointer[:-1]
+    known = own.has_pointer
+    both = known[1:-1] & known[2:] & known[:-2]
     if not np.isnat(own.start_time).any():  # of windows that overlap the same expansion may well be marked
-        apart = np.abs(np.diff(own.start_time)).astype("timedelta64[ns]").astype(np.int64) / 1e9
-        both &= apart >= own.bars * own.interval_s
-    rows = np.flatnonzero(both)
+        apart = (
+            np.abs(np.diff(own.start_time)).astype("timedelta64[ns]").astype(np.int64) / 1e9
+            >= own.bars * own.interval_s
+        )
+        both &= apart[1:] & apart[:-1]
+    rows = np.flatnonzero(both) + 1
     if len(rows) < LEAST:
-        raise NotKnown(f"It needs {LEAST} rows that follow one with a pointer and share no bars with it.")
-    steps = list(zip(np.diff(own.start)[rows].tolist(), np.diff(own.end)[rows].tolist(), strict=True))
-    (step, count) = Counter(steps).most_common(1)[0]
-    same = [row + 1 for row, one in zip(rows, steps, strict=True) if one == step]
-    detail = f"start {step[0]:+g} and end {step[1]:+g} bars in {count} of {len(rows)}"
-    return Measured(count / len(rows), detail, tuple(own.window_id[same[:MOST_WINDOWS]].astype(str).tolist()))
+        raise NotKnown(f"It needs {LEAST} rows between others with a pointer, which share no bars with them.")
+    bent = np.array([np.abs(side[rows] - (side[rows - 1] + side[rows + 1]) / 2) for side in (own.start, own.end)])
+    straight = rows[(bent <= 1).all(0)]
+    detail = f"{len(straight)} of {len(rows)}"
+    return Measured(
+        len(straight) / len(rows), detail, tuple(own.window_id[straight[:MOST_WINDOWS]].astype(str).tolist())
+    )
 
 
 @sign(
@@ -135,30 +141,21 @@ def pointer_at_extremes(evidence: Evidence) -> Measured:
 
 @sign(
     "labels",
-    "The same labels at a constant distance",
-    "Class and pointers of a window are its own; where they return row for row further down the file, or in another source, labels were copied or joined by a number that begins anew.",
-    "Look at how labels were joined to the windows: is the id unique in the whole file?",
+    "The same labels in several windows",
+    "Two windows seldom have one class, one start and one end; where many more do than have one class and length a bar or two from each other, labels were copied, pasted, or joined by a number that begins anew.",
+    "Look at how labels were joined to the windows: is the id unique in the whole file, and were rows hidden when answers were pasted?",
     unit="−log10 p",
-    usual=(-np.inf, 8.0),
+    usual=(-np.inf, 5.0),
 )
 def labels_again(evidence: Evidence) -> Measured:
-    """How surely class, start and end are those of the row a constant number of rows before, in the file or by source, as −log10 of p times the distances tried."""
+    """How surely more pairs of windows have the same class, start and end than pairs of one class and length up to three bars apart say, as −log10 of p (Poisson)."""
     every = evidence.every
-    rows = np.flatnonzero(every.has_pointer)
+    rows = np.flatnonzero(every.has_pointer)[:MOST_COMPARED]
     if len(rows) < 2 * LEAST:
         raise NotKnown(f"It needs {2 * LEAST} windows with a pointer.")
-    triples = np.stack([np.unique(every.label.astype(str), return_inverse=True)[1], every.start, every.end])
-    number = np.unique(np.where(np.isnan(triples), -1.0, triples), axis=1, return_inverse=True)[1].ravel()
-    counts = np.bincount(number[rows])
-    chance = max(float((counts * (counts - 1)).sum()) / (len(rows) * (len(rows) - 1)), 1 / len(rows))
-    orders = {"in the file": rows, "by source": rows[np.argsort(every.source[rows].astype(str), kind="stable")]}
-    best, detail = 0.0, ""
-    for name, order in orders.items():
-        own = number[order]
-        for lag in range(2, min(len(own) - LEAST, FARTHEST) + 1):
-            alike = int((own[lag:] == own[:-lag]).sum())
-            surely = _surprise(alike, len(own) - lag, chance, len(orders) * len(own))
-            if alike > HALF * (len(own) - lag) and surely > best:
-                best = surely
-                detail = f"{name}: {alike} of {len(own) - lag} rows are labelled as those {lag} rows before"
-    return Measured(best, detail)
+    kind = np.unique(every.label[rows].astype(str), return_inverse=True)[1]
+    place = np.stack([kind * FAR, (every.end - every.start)[rows] * FAR, every.start[rows]], axis=1)
+    tree = cKDTree(place)
+    same, near = ((int(tree.count_neighbors(tree, reach, p=np.inf)) - len(rows)) // 2 for reach in (0.5, NEAR + 0.5))
+    chance = max((near - same) / (2 * NEAR), 1.0)
+    return Measured(surprise(float(poisson.sf(same - 1, chance))), f"{same} pairs, {chance:.0f} are usual")

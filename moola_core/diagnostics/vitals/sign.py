@@ -64,6 +64,8 @@ class Evidence:
         Out-of-fold probabilities of extra trees on the run's folds, in the order of the sorted classes.
     again : ndarray of float, shape (n, C), or None
         What the stored networks of the first repeat predict of the windows that they test, asked again.
+    spans_again : ndarray of float, shape (n, 2), or None
+        The start and end in bars that these networks predict, asked again.
     inner_again : mapping of (repeat, fold) to float, or None
         Class loss of these networks on the windows that selected their epoch, asked again.
     """
@@ -84,6 +86,7 @@ class Evidence:
     facts: Mapping[str, Any] = field(default_factory=dict)
     probabilities: np.ndarray | None = None
     again: np.ndarray | None = None
+    spans_again: np.ndarray | None = None
     inner_again: Mapping[tuple[int, int], float] | None = None
     _kept: dict[str, Any] = field(default_factory=dict, repr=False)
 

@@ -109,9 +109,23 @@ def evidence_of(run: Run) -> vitals.Evidence:
     facts = of_runs.finetuned(run, _seen(spec, material, inputs, start, run.store_root)) | {"checkpoint_problem": ""}
     if start is not None and len(list(spec.transfer.encoders)) == 1:
         facts |= vital_signs.as_started(run, start)
+    if start is not None:
+        facts["pretraining_findings"] = _of_pretraining(start)
     facts |= _audited(spec, inputs, start)
     trained = replace(material.trainable, label=inputs.label, start=inputs.start, end=inputs.end)
     return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
+
+
+def _of_pretraining(start: Pretrained) -> list[str]:
+    """Titles of what the doctor found in the pre-training of the encoder, worse than a warning; empty where it was not made here."""
+    run = Run(Path(start.source).parent)
+    try:
+        if run.record.kind != "pretrain":
+            return []
+        findings = run.result("doctor").get("findings", [])
+    except (RunError, OSError):
+        return []
+    return [one["title"] for one in findings if one["severity"] in ("critical", "error")]
 
 
 def _audited(spec: Finetune, inputs: Inputs, start: Pretrained | None) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from safetensors.numpy import load_file
 from moola_core.diagnostics import vitals
 from moola_core.diagnostics.doctor.baseline_facts import FIFTHS, aggregated, out_of_fold
 from moola_core.diagnostics.fitted import classes_of
-from moola_core.diagnostics.predict import probabilities_of
+from moola_core.diagnostics.predict import answers_of
 from moola_core.errors import RunError
 from moola_core.estimators.extra_trees import trees
 from moola_core.launch.worker.labelled import Labelled
@@ -30,6 +30,7 @@ def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: 
     probabilities = None
     if folds is not None and run.spec.model.tasks != "pointers":
         probabilities = out_of_fold(trees, aggregated(material.x, FIFTHS), folds, material.trainable.label)
+    again = (_or_none(lambda: _again(run, material, folds)) if folds is not None else None) or (None, None)
     return vitals.Evidence(
         windows=material.trainable,
         every=material.all,
@@ -46,7 +47,8 @@ def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: 
         shared_parameters=run.record.facts.shared_parameters,
         facts=facts,
         probabilities=probabilities,
-        again=_or_none(lambda: _again(run, material, folds)) if folds is not None else None,
+        again=again[0],
+        spans_again=again[1],
         inner_again=_or_none(lambda: _inner_losses(run, material, folds)) if folds is not None else None,
     )
 
@@ -59,19 +61,23 @@ def _or_none(read: Any) -> Any:
         return None
 
 
-def _again(run: Run, material: Labelled, folds: Folds) -> np.ndarray | None:
-    """Probabilities [n, C] of the first repeat's stored networks for the windows that each of them tests, nan for windows that none does.
+def _again(run: Run, material: Labelled, folds: Folds) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """What the first repeat's stored networks say of the windows that each of them tests: probabilities [n, C], and start and end in bars [n, 2].
 
-    They are asked last to first and a few at a time: what is said of a window does not depend on those that it is asked with.
+    nan for windows that none tests, None for a task that was not trained. They are asked last to first and a few at a time: what is said of a
+    window does not depend on those that it is asked with.
     """
-    if not _tells_classes(run):
-        return None
-    probabilities = np.full((len(material.x), len(classes_of(run))), np.nan)
+    if not run.spec.is_network:
+        return None, None
+    n, tasks = len(material.x), run.spec.model.tasks
+    probabilities, spans = np.full((n, len(classes_of(run))), np.nan), np.full((n, 2), np.nan)
     for fit in _of_first_repeat(run, folds):
         test = folds.rows(*fit).test[::-1]
         for part in np.split(test, range(TOGETHER, len(test), TOGETHER)) if len(test) else ():
-            probabilities[part] = probabilities_of(run, fit, material.x[part])
-    return probabilities
+            for kept, own in zip((probabilities, spans), answers_of(run, fit, material.x[part]), strict=True):
+                if own is not None:
+                    kept[part] = own
+    return probabilities if tasks != "pointers" else None, spans if tasks != "class" else None
 
 
 def _inner_losses(run: Run, material: Labelled, folds: Folds) -> dict[tuple[int, int], float] | None:
@@ -83,7 +89,8 @@ def _inner_losses(run: Run, material: Labelled, folds: Folds) -> dict[tuple[int,
     for fit in _of_first_repeat(run, folds):
         rows = folds.rows(*fit).validation
         if len(rows):
-            p = probabilities_of(run, fit, material.x[rows])
+            p = answers_of(run, fit, material.x[rows])[0]
+            assert p is not None, "it tells classes"
             losses[fit] = float(-np.log(np.maximum(p[np.arange(len(rows)), target[rows]], SMALLEST)).mean())
     return losses
 
