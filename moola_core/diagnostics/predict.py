@@ -13,6 +13,7 @@ from sklearn.model_selection import GroupKFold
 from moola_core.diagnostics.fitted import StackedModels, classes_of, load_estimator, load_fitted
 from moola_core.diagnostics.results.predictions import LEAST_STATED
 from moola_core.diagnostics.transfer import aggregate
+from moola_core.models.heads import to_bars
 from moola_core.models.spans import predict_spans
 from moola_core.overlap import FOLDS, Overlap
 from moola_core.runs.predictions import STATED, TRUE_SPAN, UNUSUAL, PredictionTable, is_class
@@ -116,13 +117,7 @@ def answers_of(run: Run, fit: tuple[int, int], x: np.ndarray) -> tuple[np.ndarra
         pointer = _located(torch.cat([part.spans for part in outputs]))[0]
     elif outputs[0].pointer is not None:
         pointer = torch.cat([part.pointer for part in outputs]).double().numpy()
-    return probabilities, None if pointer is None else _in_bars(pointer, x.shape[1])
-
-
-def _in_bars(pointer: np.ndarray, bars: int) -> np.ndarray:
-    """Start and end [m, 2] of center and length as fractions [m, 2], held inside the window."""
-    center, half = pointer[:, :1] * bars, pointer[:, 1:] * bars / 2
-    return np.clip(np.concatenate([center - half, center + half], axis=1), 0, bars - 1)
+    return probabilities, None if pointer is None else to_bars(pointer, x.shape[1])
 
 
 def _ask_estimators(run: Run, job: Job) -> FitOutputs:

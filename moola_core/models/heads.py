@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -88,3 +89,9 @@ class SpanHead(nn.Module):
 
 def _median(pointers: Tensor) -> Tensor:
     return torch.nanquantile(pointers, 0.5, dim=0)
+
+
+def to_bars(pointer: np.ndarray, window_bars: int) -> np.ndarray:
+    """(center, length) fractions [m, 2] → (start, end) bars [m, 2], held inside the window."""
+    center, half = pointer[:, 0] * window_bars, pointer[:, 1] * window_bars / 2
+    return np.clip(np.stack([center - half, center + half], axis=1), 0, window_bars - 1)

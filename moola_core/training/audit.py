@@ -1,12 +1,13 @@
 """Whether training does what its settings say: batches, inputs, losses, gradients and steps of one fit, next to what they are by definition.
 
-Each is computed a second time by other means: scales and losses and steps with NumPy, gradients as differences of the loss. What differs is at fault whatever the data are, so that no healthy range is needed.
+Each is computed a second time by other means: scales, losses and steps with NumPy, gradients as differences of the loss. What differs is at
+fault whatever the data are, so that no healthy range is needed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -14,6 +15,7 @@ from torch import Tensor
 
 from moola_core.host.engine import ALONE
 from moola_core.models.checkpoint import Pretrained
+from moola_core.models.multitask import Outputs
 from moola_core.specs import Faults, Finetune, change
 from moola_core.training.by_definition import (
     ALIKE,
@@ -43,11 +45,8 @@ IN_ORDER, SEPARATED = 4.0, -4.0  # standard deviations of chance
 LEAST_WEIGHT = 0.05  # size of a weight where all are zero
 SHORTER = (1.0, 0.1, 0.02)  # steps of a difference: where the loss is curved, the longest misleads
 SLOPE = (0.6, 1.6)  # difference of the loss along the gradient, over the gradient's length
-FAR, RISE, MEASURABLE = (
-    0.03,
-    2e-3,
-    1e-5,
-)  # of the weights' size, and of the loss: how far a difference goes; the least that float32 shows
+FAR, RISE = 0.03, 2e-3  # how far a difference goes: of the size of the weights, and of the loss
+MEASURABLE = 1e-5  # of the loss, that float32 shows
 FAR_START, LEAST_LOSS = 2.0, 1e-3  # times the loss of a constant, which is small where all windows are alike
 STEP_ALIKE = 0.02  # of the learning rate
 
@@ -55,26 +54,25 @@ STEP_ALIKE = 0.02  # of the learning rate
 def deviations(spec: Finetune, inputs: Inputs, start: Pretrained | None = None) -> tuple[Deviation, ...]:
     """Where the first fit of a run differs from what its settings say, in the order in which training comes to it; empty for nowhere.
 
-    Planted faults of the settings and statistics that are added to the scores are left out, and training goes on the CPU, one network alone. Raises DataError where the windows cannot
-    be divided.
+    Planted faults of the settings and statistics that are added to the scores are left out, and training goes on the CPU, one network alone.
+    Raises DataError where the windows cannot be divided.
     """
     plain = change(spec.model_copy(update={"faults": Faults()}), {"model.span_statistics": False})
     folds = make_folds(inputs.label, inputs.shared, plain.training, plain.faults)
     device = Device("cpu", "cpu", "float32").using(ALONE)
     with own_random_state(device), torch_on_one_thread(device):
         group = Group(plain, inputs, [folds[0]], device, [start])
-        audit = _Audit(group, start)
+        audit = _Audit(group)
         group.fits[0].unfreezing.begins(1)
         group.prepare()
         return tuple(audit.all(folds))
 
 
-@dataclass
 class _Audit:
-    """The parts of a fit, each looked at before the next changes it."""
+    """The parts of a fit, each looked at before the next changes it; `rows` are the windows of its batch."""
 
-    group: Group
-    start: Pretrained | None
+    def __init__(self, group: Group) -> None:
+        self.group, self.rows = group, np.zeros(0, int)
 
     def all(self, folds: Sequence[Fold]) -> Iterator[Deviation]:
         """What differs; a part that builds on one that differs is still looked at."""
@@ -182,7 +180,7 @@ class _Audit:
         if not np.allclose(pointer[0].numpy(), inputs.pointer[self.rows], equal_nan=True):
             yield Deviation("targets", "in training the pointers are not those of the windows")
 
-    def answer(self, eval_mode: bool, rows: Tensor | None = None, seed: int = SEED) -> tuple[list[Tensor], np.ndarray]:
+    def answer(self, eval_mode: bool, rows: Tensor | None = None, seed: int = SEED) -> tuple[Outputs, np.ndarray]:
         """What the network says of the batch, or of rows, and the two losses; with the same dropout at each call of one seed."""
         group = self.group
         own = group.batch.rows if rows is None else group.rows_of([rows.numpy()])
@@ -190,16 +188,14 @@ class _Audit:
         drawn = None if eval_mode else group.batch.drawn(group.fits[0].encoder_in_eval_mode)
         x = group.windows.scaled(own)
         outputs = group.network.forward(x.transpose(1, 2), drawn, group.windows.added(own))
-        answered = [part for part in (outputs.logits, outputs.pointer, outputs.spans) if part is not None]
-        self.outputs = outputs
-        return answered, group.losses(group.windows, outputs, own)[0].detach().numpy()
+        return outputs, group.losses(group.windows, outputs, own)[0].detach().numpy()
 
     def of_network(self) -> Iterator[Deviation]:
         """In prediction a window's answer is its own, the same each time, and rests on every bar and column."""
         group, rows = self.group, torch.from_numpy(self.rows[:ASKED])
         with torch.no_grad():
-            together, again = (self.answer(True, rows, seed)[0] for seed in (SEED, SEED + 1))
-            each = [self.answer(True, one)[0] for one in rows.split(1)]
+            together, again = (_parts(self.answer(True, rows, seed)[0]) for seed in (SEED, SEED + 1))
+            each = [_parts(self.answer(True, one)[0]) for one in rows.split(1)]
         alone = [torch.cat(parts, 1) for parts in zip(*each, strict=True)]
         if differ(together, again):
             yield Deviation(
@@ -210,7 +206,7 @@ class _Audit:
                 "network", "what the network says of a window depends on the windows that it is asked about together"
             )
         group.windows.x.requires_grad_()
-        answered, _ = self.answer(True, rows)
+        answered = _parts(self.answer(True, rows)[0])
         used = (
             torch.autograd.grad(torch.stack([part.square().sum() for part in answered]).sum(), group.windows.x)[0]
             .abs()
@@ -232,8 +228,7 @@ class _Audit:
         fit = self.group.fits[0]
         for train, where in ((True, "in training"), (False, "in prediction")):
             with torch.set_grad_enabled(train):
-                _, losses = self.answer(eval_mode=not train)
-            outputs = self.outputs
+                outputs, losses = self.answer(eval_mode=not train)
             wanted = [float("nan")] * 2
             if outputs.logits is not None:
                 wanted[0] = cross_entropy(
@@ -247,17 +242,29 @@ class _Audit:
                 if abs(own - right) > ALIKE * max(abs(right), ALIKE):
                     yield Deviation("loss", f"{where} the {name} loss is {own:.4g}, by its definition {right:.4g}")
 
-    def _gradient(self, split: bool) -> tuple[float, np.ndarray]:
-        """The sum of the weighted losses of the batch and its gradient, from the state that the weighting has now."""
-        group = self.group
-        before = {name: own.clone() for name, own in group.weightings.remembered.items()}
-        buffers = {name: own.clone() for name, own in group.stacked.buffers.items()}
+    def _gradient(self, split: bool) -> np.ndarray:
+        """The gradient of the batch, from the state that the weighting has now."""
+        with self._unchanged():
+            return self.group.gradients(split)[2][0].detach().numpy().copy()
+
+    @torch.no_grad()
+    def _loss(self) -> float:
+        """The sum of the weighted losses of the batch, from the state that the weighting has now."""
+        with self._unchanged():
+            return float(self.group.weighted()[1].double().sum())
+
+    @contextmanager
+    def _unchanged(self) -> Iterator[None]:
+        """With the same dropout each time; what a pass remembers is as before when it ends."""
+        kept = [
+            {name: own.clone() for name, own in held.items()}
+            for held in (self.group.weightings.remembered, self.group.stacked.buffers)
+        ]
         torch.manual_seed(SEED)
-        _, terms, flat, _ = group.gradients(split)
-        for kept, own in ((before, group.weightings.remembered), (buffers, group.stacked.buffers)):
-            for name, value in kept.items():
-                own[name].copy_(value)
-        return float(terms.detach().double().sum()), flat[0].detach().numpy().copy()
+        yield
+        for before, held in zip(kept, (self.group.weightings.remembered, self.group.stacked.buffers), strict=True):
+            for name, value in before.items():
+                held[name].copy_(value)
 
     def of_gradient(self) -> Iterator[Deviation]:
         """Along the gradient of each module the loss rises by the gradient's length; a tensor without one does not change it."""
@@ -280,7 +287,7 @@ class _Audit:
         """Note the tensors that get no gradient, and the modules (those whose names begin with `only`) whose gradient is not the loss's."""
         rng, at, modules = np.random.default_rng(SEED), 0, dict[str, np.ndarray]()
         self._gradient(False)  # what is never set back to zero shows in the second
-        _, flat = self._gradient(False)
+        flat = self._gradient(False)
         gradient = np.zeros(self.group.stacked.matrix.shape[1])
         for name, columns in _columns(self.group):
             own = np.arange(columns.start, columns.stop)
@@ -314,7 +321,7 @@ class _Audit:
         by, kept, losses = min(FAR * size, most), matrix.clone(), []
         for sign in (1, -1):
             matrix[0, columns] = kept[0, columns] + torch.from_numpy(sign * by * direction).float()
-            losses.append(self._gradient(False)[0])
+            losses.append(self._loss())
         matrix.copy_(kept)
         return losses[0] - losses[1], by
 
@@ -329,7 +336,7 @@ class _Audit:
         buffers = {name: own.clone() for name, own in group.stacked.buffers.items()}
         for number, rows in enumerate(batches, 1):
             self.take(rows)
-            gradients = self._held(wanted, self._gradient(split)[1])
+            gradients = self._held(wanted, self._gradient(split))
             torch.manual_seed(SEED)
             group.step(split)
             for part, own in wanted.items():
@@ -379,3 +386,8 @@ def _columns(group: Group) -> Iterator[tuple[str, slice]]:
 def _some(names: Sequence[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
+
+
+def _parts(outputs: Outputs) -> list[Tensor]:
+    """What a network says of each task that it is trained for."""
+    return [part for part in (outputs.logits, outputs.pointer, outputs.spans) if part is not None]

@@ -12,13 +12,13 @@ from torch import Tensor
 
 from moola_core.training.folds import Fold
 
-ROLES = {"train": "training", "validation": "validation", "test": "test"}
+ROLES = {"train": "training", "validation": "validation", "test": "testing"}
 ALIKE = 1e-3  # relative difference that float32 explains
 LEAST_ORDER = 4  # windows whose order can be judged
 
 
 class Deviation(NamedTuple):
-    """part: what differs (folds, batches, start, inputs, targets, network, loss, gradient, step, statistics); detail: in which way, as a clause."""
+    """A difference: in which part (folds, batches, start, inputs, targets, network, loss, gradient, step, statistics), and in words, as a clause."""
 
     part: str
     detail: str
@@ -46,12 +46,14 @@ def apart(own: np.ndarray, wanted: np.ndarray) -> float:
 
 
 def share_apart(own: np.ndarray, wanted: np.ndarray) -> str:
+    """At how many of the values the two differ by more than a hundredth, in words."""
     if own.shape != wanted.shape:
         return "all"
     return f"{(np.abs(own - wanted) > 10 * ALIKE * np.maximum(np.abs(wanted), 1)).mean():.0%}"
 
 
 def differ(one: Sequence[Tensor], other: Sequence[Tensor]) -> bool:
+    """Whether any of the tensors is not that of the other sequence."""
     return any(not torch.allclose(a, b, rtol=ALIKE, atol=ALIKE) for a, b in zip(one, other, strict=True))
 
 
@@ -96,7 +98,7 @@ def of_folds(folds: Sequence[Fold], n: int) -> Iterator[Deviation]:
         both = max(len(np.intersect1d(getattr(fold, first), getattr(fold, second))) for fold in folds)
         if both:
             yield Deviation(
-                "folds", f"up to {both} windows of a fold are both in {ROLES[first]} and in {ROLES[second]}"
+                "folds", f"up to {both} windows of a fold are in its {ROLES[first]} and in its {ROLES[second]}"
             )
     for repeat in {fold.repeat for fold in folds}:
         tested = np.bincount(np.concatenate([fold.test for fold in folds if fold.repeat == repeat]), minlength=n)

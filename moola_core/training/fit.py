@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from moola_core.models.checkpoint import Pretrained, put_weights
+from moola_core.models.heads import to_bars
 from moola_core.models.multitask import MultiTask, Outputs
 from moola_core.models.spans import log_priors, predict_spans, span_loss, span_scores
 from moola_core.spans.decoding import SpanPrediction
@@ -226,9 +227,3 @@ def noise_share(first: Tensor, second: Tensor) -> float:
     the windows."""
     spread = (first - first.mean(0)).square().mean().sqrt()
     return float((first - second).square().mean().sqrt() / 2**0.5 / spread.clamp(min=1e-12))
-
-
-def to_bars(pointer: np.ndarray, window_bars: int) -> np.ndarray:
-    """(center, length) fractions [m, 2] → (start, end) bars [m, 2], held inside the window."""
-    center, half = pointer[:, 0] * window_bars, pointer[:, 1] * window_bars / 2
-    return np.clip(np.stack([center - half, center + half], axis=1), 0, window_bars - 1)

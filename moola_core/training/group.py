@@ -204,21 +204,24 @@ class Group:
 
         It asks the host for nothing, so that it can be captured. `split` takes the tasks' gradients apart.
         """
-        batch = self.batch
         losses, terms, flat, measured = self.gradients(split)
         with torch.no_grad():
             self._update(flat)
-            weighed = self.weightings.after_step(batch.live)
+            weighed = self.weightings.after_step(self.batch.live)
             return [torch.cat([terms.detach().sum(1, keepdim=True), losses.detach(), weighed, measured], dim=1)]
 
     def gradients(self, split: bool) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Of the batch: losses and weighted losses [R, 2], gradients [R, columns that train], what was measured of the tasks' [R, 6]."""
+        losses, terms = self.weighted()
+        return losses, terms, *self._gradients(terms, split)
+
+    def weighted(self) -> tuple[Tensor, Tensor]:
+        """Of the batch, in training mode: losses and weighted losses [R, 2]."""
         batch = self.batch
         x, drawn = self._noisy(self.windows.scaled(batch.rows)), batch.drawn(self.fits[0].encoder_in_eval_mode)
         outputs = self.network.forward(x.transpose(1, 2), drawn, self.windows.added(batch.rows))
         losses = self.losses(self.windows, outputs, batch.rows)
-        terms = self.weightings.terms(losses, batch.live) * self.active
-        return losses, terms, *self._gradients(terms, split)
+        return losses, self.weightings.terms(losses, batch.live) * self.active
 
     def _noisy(self, x: Tensor) -> Tensor:
         """The step's windows [R, m, K, F], some mirrored and with jitter, as the batch has drawn it."""

@@ -13,8 +13,9 @@ import pytest
 import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
-from moola_core.diagnostics.results import Diagnosis, Interval
+from moola_core.diagnostics.results import Diagnosis, Finding, Interval
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
+from moola_core.diagnostics.results.interval import Claim
 from moola_core.diagnostics.results.vitals import STAGES, VitalSign
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.errors import SpecError
@@ -189,8 +190,23 @@ def part(inside: float, q: float) -> WeakSlice:
     return WeakSlice("grade B", "class", 40, inside, 0.8, q, ("w1", "w2"))
 
 
+NOTHING_LEARNED = Finding(
+    *(
+        "learned_nothing",
+        "Pre-training learned nothing",
+        "error",
+        "Its error is 1.2 times that of the mean.",
+        {},
+        "Train for longer.",
+        None,
+        "",
+        (),
+        (),
+    ),
+    claims=(Claim("error over that of the mean, less 1", Interval(0.2, 0.1, 0.3)),),
+)
 RULES["pretraining_unsound"] = (
-    {"schedule": "frozen", "pretraining_findings": ["Pre-training learned nothing"]},
+    {"schedule": "frozen", "pretraining_findings": [NOTHING_LEARNED]},
     {"schedule": "frozen", "pretraining_findings": []},
 )
 RULES["training_code"] = (

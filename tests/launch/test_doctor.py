@@ -134,10 +134,19 @@ def test_transfer_is_looked_at_with_what_it_started_from(store, demo_files, pret
         "features.state": "streaming",
         "layers": 1,
     }
-    found = restore(Diagnosis, run_of(store, demo_files, **changes).result("doctor"))
+    run = run_of(store, demo_files, **changes)
+    found = restore(Diagnosis, run.result("doctor"))
     by_check = {finding.check: finding for finding in found.findings}
     assert {"nothing_unfrozen", "state_mismatch"} <= set(by_check)
     assert by_check["state_mismatch"].evidence["state_gap"] > 0
+    sound = pretrained.result("doctor")
+    fault = vars(by_check["nothing_unfrozen"]) | {"check": "target_visible", "title": "The target was visible"}
+    pretrained.write_result("doctor", sound | {"findings": [fault]})
+    try:
+        (own,) = [one for one in doctor.examined(run).findings if one.check == "pretraining_unsound"]
+    finally:
+        pretrained.write_result("doctor", sound)
+    assert own.evidence["findings"] == ["The target was visible"]
 
 
 def test_a_failure_of_the_doctor_loses_nothing_else(store, demo_files, monkeypatch):

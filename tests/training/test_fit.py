@@ -11,12 +11,13 @@ import torch
 from moola_core.errors import DataError
 from moola_core.host.engine import ALONE
 from moola_core.models.checkpoint import put_weights
+from moola_core.models.heads import to_bars
 from moola_core.models.multitask import MultiTask
 from moola_core.specs import change
 from moola_core.training import seeds
 from moola_core.training.device import Device
 from moola_core.training.finetune import fit_all, fit_replicate
-from moola_core.training.fit import Fit, to_bars
+from moola_core.training.fit import Fit
 from moola_core.training.folds import make_folds
 from moola_core.training.group import Group
 from tests.training.windows import make_inputs, make_spec

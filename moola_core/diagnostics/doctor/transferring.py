@@ -47,7 +47,7 @@ def started(case: Case) -> None:
 
 @register
 class PretrainingUnsound(Check):
-    """The doctor has found a fault in the pre-training of the encoder. Reads `pretraining_findings`: their titles."""
+    """The doctor has found a fault in the pre-training of the encoder. Reads `pretraining_findings`."""
 
     id, title = "pretraining_unsound", "The pre-training itself is at fault"
     networks_only = True
@@ -56,16 +56,19 @@ class PretrainingUnsound(Check):
 
     def judge(self, case: Case) -> Finding | None:
         started(case)
-        titles = case["pretraining_findings"]
-        if not titles:
+        findings: list[Finding] = case["pretraining_findings"]
+        if not findings:
             return None
-        return self.finding(
+        titles = [one.title for one in findings]
+        finding = self.finding(
             ERROR,
             f"Of the pre-training that the encoder comes from the doctor found {len(titles)}: {'; '.join(titles)}.",
-            {"findings": list(titles)},
+            {"findings": titles},
             "Look at the pre-training's own page first. What this run gains or loses by its encoder says nothing of pre-training that is done as it should be.",
             without_encoder(case),
         )
+        claims = [claim for one in findings for claim in one.claims or ()]
+        return self.resting_on(finding, claims) if claims else finding
 
 
 @register

@@ -16,7 +16,7 @@ from moola_core.diagnostics import vitals
 from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
 from moola_core.diagnostics.doctor.baseline_facts import around_spans
 from moola_core.diagnostics.doctor.reported import plain, reported_case
-from moola_core.diagnostics.results import Diagnosis
+from moola_core.diagnostics.results import Diagnosis, Finding
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.shift import LEAST, domain_auroc
 from moola_core.diagnostics.weak_slices import weak_slices
@@ -116,16 +116,16 @@ def evidence_of(run: Run) -> vitals.Evidence:
     return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
 
 
-def _of_pretraining(start: Pretrained) -> list[str]:
-    """Titles of what the doctor found in the pre-training of the encoder, worse than a warning; empty where it was not made here."""
-    run = Run(Path(start.source).parent)
+def _of_pretraining(start: Pretrained) -> list[Finding]:
+    """What the doctor found in the pre-training of the encoder, worse than a warning; empty where it was not made here."""
+    run = Run(Path(start.source).parents[1])  # whose folder has one of checkpoints
     try:
         if run.record.kind != "pretrain":
             return []
-        findings = run.result("doctor").get("findings", [])
-    except (RunError, OSError):
+        diagnosis = codec.restore(Diagnosis, run.result("doctor"))
+    except (MoolaError, OSError, KeyError, TypeError):
         return []
-    return [one["title"] for one in findings if one["severity"] in ("critical", "error")]
+    return [one for one in diagnosis.findings if one.severity in ("critical", "error")]
 
 
 def _audited(spec: Finetune, inputs: Inputs, start: Pretrained | None) -> dict[str, Any]:
