@@ -10,6 +10,7 @@ from moola_core.diagnostics.doctor.check import (
     CRITICAL,
     ERROR,
     INFO,
+    WARNING,
     CannotJudge,
     Case,
     Check,
@@ -61,7 +62,7 @@ class PretrainingUnsound(Check):
             return None
         titles = [one.title for one in findings]
         finding = self.finding(
-            ERROR,
+            WARNING,
             f"Of the pre-training that the encoder comes from the doctor found {len(titles)}: {'; '.join(titles)}.",
             {"findings": titles},
             "Look at the pre-training's own page first. What this run gains or loses by its encoder says nothing of pre-training that is done as it should be.",

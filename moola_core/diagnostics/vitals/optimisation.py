@@ -82,9 +82,11 @@ def first_loss(evidence: Evidence) -> Measured:
     usual=(0.5, 1.6),
 )
 def step_use(evidence: Evidence) -> Measured:
-    """Logarithm of the distance moved over the learning rate times the root of the number of steps; the median over fits."""
-    steps = evidence.fact("steps_per_fit")
-    rate = evidence.spec.training.learning_rate
+    """Logarithm of the distance moved over the learning rate, that of the encoder, times the root of the number of steps; the median over fits."""
+    steps, transfer = evidence.fact("steps_per_fit"), evidence.spec.transfer
+    if transfer.schedule == "gradual":
+        raise NotKnown("Its parts begin to train one after another, each at a rate of its own.")
+    rate = evidence.spec.training.learning_rate * (transfer.encoder_lr_scale if transfer.schedule == "full" else 1.0)
     if rate <= 0:
         raise NotKnown("The learning rate is 0.")
     values = _finished(evidence, "moved")
