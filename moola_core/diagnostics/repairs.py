@@ -123,8 +123,9 @@ def _readings(evidence: Evidence, own: Pointers) -> Iterator[tuple[str, np.ndarr
     for name, mask, inside, outside in lags_of_groups(evidence):
         if inside != outside:
             by = np.where(mask, inside, outside)
-            smaller = f"of {name} {_bars(inside)}" if inside else f"outside of {name} {_bars(outside)}"
-            yield smaller, windows.start + by, windows.end + by
+            lags = ((f"of {name}", inside), (f"outside of {name}", outside))
+            title = ", ".join(f"{part} {_bars(lag)}" for part, lag in lags if lag)
+            yield title, windows.start + by, windows.end + by
     yield "counted from the end", own.bars - 1 - windows.end, own.bars - 1 - windows.start
     every, rows = evidence.every, evidence.rows_in_file
     for step in (-2, -1, 1, 2):

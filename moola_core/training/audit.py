@@ -19,6 +19,7 @@ from moola_core.models.multitask import Outputs
 from moola_core.specs import Faults, Finetune, change
 from moola_core.training.by_definition import (
     ALIKE,
+    LEAST_ORDER,
     AdamW,
     Deviation,
     apart,
@@ -38,7 +39,6 @@ from moola_core.training.schedule import LAST, LOWER, WEIGHTING
 
 EPOCHS, STEPS = 3, 3  # whose batches and updates are looked at
 ASKED = 8  # windows that are asked about together and alone
-LEAST_BATCH = 4  # windows of a batch that hold two classes but by chance
 CLASS, POINTER, BOTH = (1.0, 0.0), (0.0, 1.0), (1.0, 1.0)  # which tasks are looked at
 SEED = 0  # of dropout, so that a pass can be made again
 IN_ORDER, SEPARATED = 4.0, -4.0  # standard deviations of chance
@@ -113,7 +113,7 @@ class _Audit:
             yield Deviation("batches", f"{missing} of {len(train)} training windows are in no batch of an epoch")
         if max(counts.max() for _, counts in used) > 1:
             yield Deviation("batches", "some windows are in more than one batch of an epoch")
-        if len(train) > 2 * LEAST_BATCH and all(np.array_equal(orders[0], other) for other in orders[1:]):
+        if len(train) > 2 * LEAST_ORDER and all(np.array_equal(orders[0], other) for other in orders[1:]):
             yield Deviation("batches", "the windows are trained on in the same order in every epoch")
         elif min(abs(in_order(order)) for order in orders) > IN_ORDER:
             yield Deviation("batches", "the windows are trained on in the order of the file")

@@ -51,7 +51,7 @@ def evidence_of_order(values: np.ndarray, target: np.ndarray) -> float:
     groups = [values[target == c] for c in np.unique(target)]
     if len(groups) < 2 or np.ptp(values) == 0:
         raise NotKnown("All windows have the same value.")
-    return -float(np.log10(max(kruskal(*groups).pvalue, 1e-300)))
+    return surprise(kruskal(*groups).pvalue)
 
 
 def aurocs(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
