@@ -136,7 +136,7 @@ def init_state(key: str, options: Sequence[Any], default: Any) -> None:
             known = ", ".join(str(option) for option in options if option != "")
             few = known and len(known) <= LISTED
             _ignored(key, text, f"It can be one of: {known}." if few else "Choose another on this page.")
-    if st.session_state.get(key) not in options:
+    if key not in st.session_state or st.session_state[key] not in (*options, default):
         st.session_state[key] = default
 
 
@@ -151,7 +151,7 @@ def choose_number(key: str, low: int, high: int, default: int | None) -> None:
             _ignored(key, text, f"It can be a whole number from {low} to {high}.")
         st.session_state[key] = number
     if st.session_state[key] is not None:
-        st.session_state[key] = min(max(st.session_state[key], low), high)
+        _correct(key, min(max(st.session_state[key], low), high))
 
 
 def choose_several(key: str, options: Sequence[str], default: Sequence[str] = ()) -> None:
@@ -162,7 +162,7 @@ def choose_several(key: str, options: Sequence[str], default: Sequence[str] = ()
             if value not in options:
                 _ignored(key, value, "Choose another on this page.")
         st.session_state[key] = values
-    st.session_state[key] = [value for value in st.session_state[key] if value in options]
+    _correct(key, [value for value in st.session_state[key] if value in options])
 
 
 def init_list(key: str) -> None:
@@ -189,7 +189,13 @@ def init_fraction(key: str, low: float, high: float, default: float) -> None:
         elif text:
             _ignored(key, text, f"It can be a number from {low:g} to {high:g}.")
         st.session_state[key] = number
-    st.session_state[key] = min(max(st.session_state[key], low), high)
+    _correct(key, min(max(st.session_state[key], low), high))
+
+
+def _correct(key: str, value: Any) -> None:
+    """Set `key` only where it differs: a widget whose key was set is sent to the browser, over what was chosen there in the meantime."""
+    if st.session_state[key] != value:
+        st.session_state[key] = value
 
 
 def init_text(key: str) -> None:

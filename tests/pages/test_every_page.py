@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.app_samples import make_run
+from tests.app_samples import make_predicted, make_run, make_span_run
 from tests.pages.conftest import PAGES, texts, viewers
 
 
@@ -37,6 +37,19 @@ def test_a_finished_run(show, page, dataset, store):
     charts = {"overview": 0, "windows": 0, "launch": 0, "runs": 10, "results": 19}
     assert len(at.get("plotly_chart")) == charts[page]
     assert len(viewers(at)) == (page == "windows")
+
+
+@pytest.mark.parametrize(
+    "page", [*PAGES, "predict", "compare", "doctor", "features", "history", "investigate", "report"]
+)
+def test_a_page_that_is_drawn_again_leaves_alone_what_is_chosen_meanwhile(show, page, dataset, store):
+    run = make_span_run(store, dataset)
+    make_predicted(run, dataset.with_name("bars.parquet"))
+    at = show(page, run=run.id).run()
+    # A value that the script sets is sent to the browser, and wins over a key that was pressed while the script ran.
+    kinds = (at.slider, at.number_input, at.multiselect, at.selectbox, at.text_input, at.checkbox, at.toggle)
+    chosen = [node for kind in kinds for node in kind]
+    assert chosen and [node.label for node in chosen if node.proto.set_value] == []
 
 
 @pytest.mark.parametrize("page", PAGES)
