@@ -151,6 +151,15 @@ def test_a_lag_of_the_pointers_is_measured_in_bars(windows, bars):
     assert value("pointer_lag", evidence_of(moved_by(bars)(windows))).value == pytest.approx(-bars, abs=1)
 
 
+def test_a_class_that_is_the_length_of_its_expansion_is_told_from_one_whose_expansions_are_longer(windows):
+    length = windows.end - windows.start
+    rule = replace(windows, label=np.where(length > np.median(length), *windows.classes).astype(object))
+    own = value("class_by_pointers", evidence_of(rule))
+    assert own.value > 12 and "length" in own.detail
+    longer = replace(windows, end=windows.end + 4 * (windows.label == windows.classes[0]))
+    assert not outside("class_by_pointers", value("class_by_pointers", evidence_of(longer)))
+
+
 def test_one_group_with_a_lag_is_named(windows):
     late = moved_by(15)(windows)
     newest = windows.start_time >= np.sort(windows.start_time)[len(windows) // 2]

@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 from scipy.stats import chi2_contingency
 
-from moola_core.diagnostics.vitals.groups import evidence_of_order, parts, surprise
+from moola_core.diagnostics.vitals.groups import aurocs, evidence_of_order, parts, surprise
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
+TOLD = 0.95  # AUROC from which the length of the expansion all but is the class: patterns may well differ in length
 TIMES = ("the ",)  # parts of the file's order and of time, which have signs of their own
 
 
@@ -36,13 +37,13 @@ def class_by_group(evidence: Evidence) -> Measured:
 @sign(
     "labels",
     "Class against the pointers",
-    "Where the expansions of one class alone were marked, or windows of one class were cut so that theirs lies elsewhere, the place of a pointer tells the class and the prices need not.",
-    "Mark the expansions of all classes, and cut windows without a look at the class; until then let the model predict the class alone (model.tasks), and ask it of windows cut otherwise.",
+    "Where the expansions of one class alone were marked, where windows of one class were cut so that theirs lies elsewhere, or where the length of the expansion is the class, the pointers tell the class and the prices need not.",
+    "Mark the expansions of all classes, cut windows without a look at the class, and set the class by what the prices show; until then let the model predict the class alone (model.tasks), and ask it of windows cut otherwise.",
     unit="−log10 p",
     usual=(-np.inf, 6.0),
 )
 def class_by_pointers(evidence: Evidence) -> Measured:
-    """How surely windows without a pointer have other shares of the classes, or the centers of the expansions lie elsewhere in one class, as −log10 of p."""
+    """How surely windows without a pointer have other shares of the classes, expansions of one class lie elsewhere, or their length is the class, as −log10 of p."""
     marked = evidence.windows.has_pointer
     if not marked.any():
         raise NotKnown("No window has a pointer.")
@@ -55,11 +56,24 @@ def class_by_pointers(evidence: Evidence) -> Measured:
             for name in np.unique(evidence.label[marked])
         )
         value, detail = evidence_of_order(center, target), f"centers at bar {', '.join(middles)} in the median"
+        told, length = _told_by_length(evidence, marked)
+        if told >= TOLD and length > value:
+            value, detail = length, f"the length of the expansion tells the classes apart, AUROC {told:.2f}"
     missing = 0.0 if marked.all() else _of_classes(marked, evidence.target, 1)
     if missing > value:
         detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"
         value, rows = missing, ~marked
     return Measured(value, detail, evidence.some(rows))
+
+
+def _told_by_length(evidence: Evidence, marked: np.ndarray) -> tuple[float, float]:
+    """The AUROC, of whichever sign, of the length for the class that it tells best, and −log10 of p that lengths are alike in all classes."""
+    length = (evidence.windows.end - evidence.windows.start)[marked]
+    target = evidence.target[marked]
+    if np.ptp(length) == 0:
+        return 0.5, 0.0
+    each = [aurocs(length[:, None], target == one)[0] for one in np.unique(target)]
+    return max(max(a, 1 - a) for a in each), evidence_of_order(length, target)
 
 
 def _of_classes(mask: np.ndarray, target: np.ndarray, tried: int) -> float:
