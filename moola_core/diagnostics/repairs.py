@@ -12,7 +12,15 @@ from moola_core.diagnostics.doctor.where import RATE
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.diagnostics.vitals.classes import SLIPPED, slip, told_by_the_rest
 from moola_core.diagnostics.vitals.groups import deviation_of_auroc, parts
-from moola_core.diagnostics.vitals.pointing import SURE, Pointers, gain_in_movement, lags_of_groups, pointers_of
+from moola_core.diagnostics.vitals.other_rows import other_rows
+from moola_core.diagnostics.vitals.pointing import (
+    SURE,
+    Pointers,
+    gain_in_movement,
+    lags_of_groups,
+    pointers_of,
+    readings,
+)
 from moola_core.diagnostics.vitals.prices import next_to_bars
 from moola_core.diagnostics.vitals.sign import SIGNS, Evidence, NotKnown
 from moola_core.diagnostics.weak_slices import masks
@@ -51,17 +59,14 @@ def _slipped(evidence: Evidence) -> Iterator[Repair]:
         best = slip(evidence)
     except NotKnown:
         return
-    if (best.better - best.own) / best.noise <= SLIPPED:
+    if best.deviations <= SLIPPED:
         return
-    source = evidence.rows_in_file + best.lag
-    there = (source >= 0) & (source < len(evidence.every))
+    source = best.source[evidence.rows_in_file]
+    there = source >= 0
     kept = evidence.windows.select(np.flatnonzero(there))
     labels = evidence.every.label.astype(str)[source[there]].astype(object)
-    words = f"each window given the class {abs(best.lag)} {'row' if abs(best.lag) == 1 else 'rows'}"
     yield Repair(
-        f"{words} {'below' if best.lag > 0 else 'above'}",
-        tuple(kept.window_id.astype(str)),
-        replace(kept, label=labels),
+        f"each window given the class {best.words}", tuple(kept.window_id.astype(str)), replace(kept, label=labels)
     )
 
 
@@ -126,11 +131,19 @@ def _readings(evidence: Evidence, own: Pointers) -> Iterator[tuple[str, np.ndarr
             lags = ((f"of {name}", inside), (f"outside of {name}", outside))
             title = ", ".join(f"{part} {_bars(lag)}" for part, lag in lags if lag)
             yield title, windows.start + by, windows.end + by
-    yield "counted from the end", own.bars - 1 - windows.end, own.bars - 1 - windows.start
+    for title, *sides in readings(own):
+        yield title, *(_of_all(windows, own.rows, side) for side in sides)
     every, rows = evidence.every, evidence.rows_in_file
-    for step in (-2, -1, 1, 2):
-        other = (rows + step) % len(every)
-        yield f"of the row {abs(step)} {'below' if step > 0 else 'above'}", every.start[other], every.end[other]
+    for words, source in other_rows(evidence):
+        other = source[rows]
+        yield f"taken {words}", *(np.where(other >= 0, side[other], np.nan) for side in (every.start, every.end))
+
+
+def _of_all(windows: Windows, rows: np.ndarray, side: np.ndarray) -> np.ndarray:
+    """The bars [m] of the windows at `rows` among all windows [n], nan elsewhere."""
+    out = np.full(len(windows), np.nan)
+    out[rows] = side
+    return out
 
 
 def _bars(lag: float) -> str:

@@ -103,7 +103,7 @@ POINTERS = {
     "9 bars earlier": lambda w: replace(w, start=w.start + 9, end=w.end + 9),
     "of the last half of the file 10 bars earlier": lagging,
     "counted from the end": lambda w: replace(w, start=w.bars - 1 - w.end, end=w.bars - 1 - w.start),
-    "of the row 1 above": lambda w: replace(w, start=np.roll(w.start, -1), end=np.roll(w.end, -1)),
+    "taken 1 row above": lambda w: replace(w, start=np.roll(w.start, -1), end=np.roll(w.end, -1)),
 }
 
 

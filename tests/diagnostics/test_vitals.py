@@ -82,7 +82,7 @@ PLANTED = {
     "one_length": lambda w: replace(w, end=w.start),
     "pointer_at_edge": lambda w: replace(w, start=np.zeros(len(w))),
     "span_movement": lambda w: replace(w, start=np.full(len(w), 2.0), end=np.full(len(w), 8.0)),
-    "pointer_mirrored": lambda w: replace(w, start=104 - w.end, end=104 - w.start),
+    "pointer_read": lambda w: replace(w, start=104 - w.end, end=104 - w.start),
     "neighbours_pointer": lambda w: replace(w, start=np.roll(w.start, 1), end=np.roll(w.end, 1)),
     "alike_names": lambda w: replace(
         w, label=np.where(np.arange(len(w)) % 3, w.label, np.char.upper(w.label.astype(str)))

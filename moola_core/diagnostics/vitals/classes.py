@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
+from sklearn.preprocessing import StandardScaler
 
 from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans, out_of_fold
 from moola_core.diagnostics.vitals.groups import aurocs, deviation_of_auroc, evidence_of_order, parts
+from moola_core.diagnostics.vitals.other_rows import of_several, other_rows
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 from moola_core.estimators.logistic import linear
+from moola_core.runs.folds import FoldRows
 
 # How files, spreadsheets and programs write that there is no value; "none" may well be a class.
 SPREADSHEET = ("n/a", "na", "ref!", "value!", "name?", "null!", "num!", "div/0!")
@@ -31,7 +35,7 @@ NOTHING = (
     "todo",
     *(f"#{e}" for e in SPREADSHEET),
 )
-LAGS = (-2, -1, 1, 2)
+LIKELY = 3  # assignments of classes to rows for which a model is fitted
 SLIPPED = 2.5  # standard deviations by which another row's class is told better
 
 
@@ -90,17 +94,20 @@ def smallest_class(evidence: Evidence) -> Measured:
 @sign(
     "labels",
     "Class against time",
-    "Where the class follows the date, a model can learn the date, and fails on later windows.",
-    "Label windows of all classes in every period, or compare periods.",
+    "Where the class follows the date or the hour, a model can learn those, and fails on later windows.",
+    "Label windows of all classes in every period and at every hour, or compare periods.",
     unit="−log10 p",
     usual=(-np.inf, 5.0),
 )
 def class_by_time(evidence: Evidence) -> Measured:
-    """−log10 of the p-value that the classes are in no order of time."""
+    """−log10 of the p-value that the classes are in no order of the date or of the time of day."""
     time = evidence.windows.start_time
     if np.isnat(time).any():
         raise NotKnown("It needs the start time of every window.")
-    return Measured(evidence_of_order(time.astype(np.int64), evidence.target))
+    of_day = (time - time.astype("datetime64[D]")).astype(np.int64)
+    date = evidence_of_order(time.astype(np.int64), evidence.target)
+    hour = evidence_of_order(of_day, evidence.target) if np.ptp(of_day) else 0.0
+    return Measured(max(date, hour), "by the time of day" if hour > date else "by the date")
 
 
 @sign(
@@ -138,40 +145,68 @@ def class_runs(evidence: Evidence) -> Measured:
 @sign(
     "labels",
     "Class of the row before or after",
-    "Where windows fit the class of a neighbouring row better than their own, the column of labels has slipped.",
+    "Where windows fit the class of a neighbouring row, or of the row at their place in another order, better than their own, the column of labels has slipped or was joined by row.",
     "Compare the rows of the labels with the rows of the windows, by id and not by order.",
     unit="standard deviations",
     usual=(-np.inf, SLIPPED),
 )
 def neighbours_class(evidence: Evidence) -> Measured:
-    """By how many standard deviations a linear model tells the class of a row up to two away better than the row's own."""
+    """By how many standard deviations a linear model tells the class of another row better than the row's own, less what the largest of so many is by chance."""
     best = slip(evidence)
-    return Measured(
-        (best.better - best.own) / best.noise,
-        f"{best.lag:+d} rows: AUROC {best.better:.2f}, of the row's own {best.own:.2f}",
-    )
+    return Measured(best.deviations, f"{best.words}: AUROC {best.better:.2f}, of the row's own {best.own:.2f}")
 
 
 @dataclass(frozen=True)
 class Slip:
-    """The row, `lag` rows below, whose class windows fit best: AUROC of a linear model for it and for the own class, and the noise of their difference."""
+    """The rows whose class windows fit best in the place of their own.
 
-    lag: int
+    words: how they lie to the windows; source: the row [N] for each row of the file, -1 for none; better, own: AUROC of a linear model for that class and for
+    the own; deviations: by how many standard deviations they differ, as the largest of few would by chance.
+    """
+
+    words: str
+    source: np.ndarray
     better: float
     own: float
-    noise: float
+    deviations: float
 
 
 def slip(evidence: Evidence) -> Slip:
-    """How well windows fit the classes of the rows next to them. Raises NotKnown where no fold tests two classes."""
+    """How well windows fit the classes of other rows. Raises NotKnown where no fold tests two classes."""
+    return evidence.kept("slip", lambda: _slip(evidence))
+
+
+def _slip(evidence: Evidence) -> Slip:
     folds, described = evidence.fits(), _described(evidence)
-    rows = evidence.rows_in_file
-    labels = evidence.every.label.astype(str)
+    others = other_rows(evidence)
+    labels = [evidence.every.label.astype(str)[source[evidence.rows_in_file]] for _, source in others]
+    first = [folds.rows(repeat, fold) for repeat, fold in folds if repeat == min(r for r, _ in folds)]
+    told = _told(described, np.stack([label == np.unique(label)[0] for label in labels], axis=1), first)
+    # The few that a closed form tells best, since each fitted model takes its time.
+    likely = [i for i in np.argsort(-told) if len(np.unique(labels[i])) > 1][:LIKELY]
     own = _auroc(out_of_fold(linear, described, folds, evidence.label), evidence.label)
-    others = [(labels[(rows + lag) % len(labels)], lag) for lag in LAGS]
-    better, lag = max((_auroc(out_of_fold(linear, described, folds, other), other), lag) for other, lag in others)
+    fitted = [(_auroc(out_of_fold(linear, described, folds, labels[i]), labels[i]), i) for i in likely]
+    better, i = max(fitted, default=(0.5, 0))
     noise = np.sqrt(2) * deviation_of_auroc(evidence.target == evidence.target.min())
-    return Slip(lag, better, own, float(noise))
+    # What tells the own class worse than chance does so by chance.
+    deviations = (better - max(own, 0.5)) / noise
+    return Slip(*others[i], better, own, of_several(deviations, len(others)))
+
+
+def _told(described: np.ndarray, positive: np.ndarray, folds: Sequence[FoldRows]) -> np.ndarray:
+    """AUROC [D] by which a ridge regression on described [n, F] tells each column of positive [n, D] out of fold; 0.5 where it tests nothing."""
+    scores = np.full(positive.shape, np.nan)
+    for rows in folds:
+        scaler = StandardScaler().fit(described[rows.fitting])
+        train, test = (scaler.transform(described[part]) for part in (rows.fitting, rows.test))
+        weights = np.linalg.solve(train @ train.T + train.shape[1] * np.eye(len(train)), positive[rows.fitting] - 0.5)
+        scores[rows.test] = test @ (train.T @ weights)
+    known = np.isfinite(scores).all(1)
+    told = [
+        aurocs(s[:, None], p)[0] if 0 < p.sum() < len(p) else 0.5
+        for s, p in zip(scores[known].T, positive[known].T, strict=True)
+    ]
+    return np.array(told)
 
 
 def told_by_the_rest(evidence: Evidence, mask: np.ndarray) -> float:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from moola_core.diagnostics.vitals.groups import parts
+from moola_core.diagnostics.vitals.other_rows import of_several, other_rows
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 LAGS = np.arange(-30, 31)
@@ -15,6 +16,7 @@ ZERO = np.zeros(1, int)
 CHANCE = 0.5  # rank of a span that lies anywhere
 SURE = 3.5  # standard errors, the largest of many lags
 LEAST = 20  # windows with a pointer
+STEPS = (5, 15)  # bars of a coarser chart
 
 
 class Pointers:
@@ -181,40 +183,51 @@ def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, i
 
 @sign(
     "labels",
-    "Pointers counted from the end",
-    "Where the spans hold more movement when they are counted from the last bar, they are.",
-    "Count pointers from the first bar of the window.",
+    "Pointers in another unit or from the other end",
+    "Where the spans hold more movement when pointers are counted from the last bar, or in steps of several bars, they are.",
+    "Count pointers in bars, from the first bar of the window.",
     unit="standard errors",
     usual=(-np.inf, 3.0),
 )
-def pointer_mirrored(evidence: Evidence) -> Measured:
-    """By how many standard errors the movement grows in the spans, or exceeds chance in those that hold little, when they are counted from the end."""
+def pointer_read(evidence: Evidence) -> Measured:
+    """By how many standard errors the movement grows in the spans, or exceeds chance in those that hold little, when pointers are read otherwise."""
     own = pointers_of(evidence)
-    mirrored = own.ranks(own.bars - 1 - own.end, own.bars - 1 - own.start)[0]
-    quiet = own.own < CHANCE
-    part = gain_in_movement(mirrored[quiet], np.full(quiet.sum(), CHANCE))
-    whole = gain_in_movement(mirrored, own.own)
-    detail = f"in {quiet.sum()} spans that hold little movement" if part > whole else ""
-    return Measured(max(part, whole), detail, evidence.some(own.rows[quiet]) if part > whole else ())
+    quiet, best = own.own < CHANCE, Measured(0.0)
+    for words, start, end in readings(own):
+        ranks = own.ranks(start, end)[0]
+        part = gain_in_movement(ranks[quiet], np.full(quiet.sum(), CHANCE))
+        whole = gain_in_movement(ranks, own.own)
+        if part > max(whole, best.value):
+            detail = f"{words}, in {np.isfinite(ranks[quiet]).sum()} spans that hold little movement"
+            best = Measured(part, detail, evidence.some(own.rows[quiet & np.isfinite(ranks)]))
+        elif whole > best.value:
+            best = Measured(whole, words)
+    return best
+
+
+def readings(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Other ways to read the pointers, each in words, with the first and last bar [m] that they then mean."""
+    yield "counted from the end", own.bars - 1 - own.end, own.bars - 1 - own.start
+    for step in STEPS:
+        yield f"in steps of {step} bars", step * own.start, step * own.end + step - 1
 
 
 @sign(
     "labels",
     "Pointers of the row before or after",
-    "Where windows fit the pointer of a neighbouring row better than their own, the columns of pointers have slipped.",
+    "Where windows fit the pointer of a neighbouring row, or of the row at their place in another order, better than their own, the columns of pointers have slipped or were joined by row.",
     "Compare the rows of the labels with the rows of the windows, by id and not by order.",
     unit="standard errors",
     usual=(-np.inf, 3.0),
 )
 def neighbours_pointer(evidence: Evidence) -> Measured:
-    """By how many standard errors the movement in the spans grows with the pointers of a row up to two away."""
+    """By how many standard errors the movement in the spans grows with the pointers of another row, less what the largest of so many gains by chance."""
     own, every = pointers_of(evidence), evidence.every
-    rows = evidence.rows_in_file[own.rows]
-    gains = []
-    for lag in (-2, -1, 1, 2):
-        other = (rows + lag) % len(every)
-        known = every.has_pointer[other]
+    rows, gains = evidence.rows_in_file[own.rows], []
+    for words, source in other_rows(evidence):
+        other = source[rows]
+        known = every.has_pointer[other] & (other >= 0)
         start, end = (np.where(known, side[other], -1).astype(int) for side in (every.start, every.end))
-        gains.append((gain_in_movement(own.ranks(start, end)[0], own.own), lag))
-    gain, lag = max(gains)
-    return Measured(gain, f"{lag:+d} rows")
+        gains.append((gain_in_movement(own.ranks(start, end)[0], own.own), words))
+    gain, words = max(gains)
+    return Measured(of_several(gain, len(gains)), words)
