@@ -67,7 +67,10 @@ CONTRACTS = ("data", "labels", "evaluation")
 HEALTHY = 3  # runs without a fault on each market, of other seeds of training
 # A kind that is planted by settings is named by any of them.
 SETTINGS = {
-    kind.name: tuple(f"setting {name}" for name in kind.settings if not name.startswith("faults.")) for kind in KINDS
+    kind.name: tuple(
+        f"setting {name}" for name in kind.settings | (kind.pretrain or {}) if not name.startswith("faults.")
+    )
+    for kind in KINDS
 } | {
     kind.name: () for kind in (*UNSEEN_KINDS, *NEW_KINDS, *THIRD_KINDS, *FOURTH_KINDS, *FIFTH_KINDS)
 }  # settings of theirs are the fault in two only, which `NEW` holds
@@ -255,6 +258,8 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
         return list(finding["evidence"]["signs"])
     if finding["check"] == "training_code":
         return [f"code {part}" for part in finding["evidence"]["parts"]]
+    if finding["check"] == "far_settings":
+        return [f"setting {name.removeprefix('pretrain.')}" for name in finding["evidence"]["settings"]]
     if finding["check"] == "experiments" and not finding["evidence"].get("settings"):
         return [BY_TITLE.get(finding["title"], finding["check"])]
     return [f"setting {name}" for name in finding["evidence"].get("settings", ())] or [finding["check"]]

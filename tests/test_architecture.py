@@ -73,7 +73,7 @@ MAY: dict[str, tuple[set[str], set[str]]] = {
         )
         for name in ("attribution", "fitted", "network_outputs", "predict", "transfer")
     },
-    "diagnostics.doctor.suspects": ({"presets"}, set()),
+    **{f"diagnostics.doctor.{name}": ({"presets"}, set()) for name in ("suspects", "preset_ranges")},
     "diagnostics.results": ({"diagnostics.results"}, set()),
     "investigation": (
         {"investigation", "diagnostics", "metrics", "runs", "launch.estimate", "presets", "studies", "searches"},

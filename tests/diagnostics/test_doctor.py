@@ -13,13 +13,14 @@ import pytest
 import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
+from moola_core.diagnostics.doctor.preset_ranges import far_settings
 from moola_core.diagnostics.results import Diagnosis, Finding, Interval
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.diagnostics.results.interval import Claim
 from moola_core.diagnostics.results.vitals import STAGES, VitalSign
 from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.errors import SpecError
-from moola_core.presets import preset
+from moola_core.presets import PRESETS, preset
 from moola_core.specs import change, parse
 
 SPEC = change(
@@ -213,7 +214,57 @@ RULES["training_code"] = (
     {"deviations": (("loss", "in training the class loss is 1.4, by its definition 0.7"),)},
     {"deviations": ()},
 )
+RULES["far_settings"] = (
+    {"far_settings": far_settings(change(preset("quick").finetune(), {"model.hidden": 4}))},
+    {"far_settings": []},
+)
 RULES["weak_part"] = ({"weak_slices": (part(0.5, 0.001),)}, {"weak_slices": (part(0.7, 0.4),)})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("model.hidden", 4),
+        ("model.dropout", 0.95),
+        ("training.epochs", 3),
+        ("training.learning_rate", 1e-6),
+        ("training.validation_size", 0.03),
+        ("loss.class_weight", 0.001),
+    ],
+)
+def test_a_setting_far_from_those_of_every_preset_is_named_and_set_back(name, value):
+    spec = change(preset("quick").finetune(), {name: value, "data.windows": "windows.parquet"})
+    case = Case("finetune", {"far_settings": far_settings(spec)}, spec)
+    (finding,) = examine(case, [CHECKS["far_settings"]]).findings
+    assert finding.evidence["settings"] == [name] and finding.severity == "warning" and name in finding.title
+    assert parse(finding.spec) == change(preset("quick").finetune(), {"data.windows": "windows.parquet"})
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"model.hidden": 256},
+        {"model.dropout": 0.0},
+        {"training.weight_decay": 0.0},
+        {"training.epochs": 200},
+        {"model.hidden": 8},
+    ],
+)
+def test_settings_near_those_of_presets_or_switched_off_are_not_far(changes):
+    assert far_settings(change(preset("quick").finetune(), changes)) == []
+
+
+def test_a_setting_of_the_pre_training_is_named_as_such():
+    before = far_settings(change(preset("quick").pretrain(), {"objective.mask_frac": 0.97}))
+    (finding,) = found("far_settings", {"far_settings": [], "far_in_pretraining": before}).findings
+    assert finding.evidence["settings"] == ["pretrain.objective.mask_frac"] and finding.spec is None
+    assert finding.summary.startswith("In the pre-training objective.mask_frac is 0.97, and presets have 0.15")
+
+
+@pytest.mark.parametrize("name", list(PRESETS))
+def test_no_preset_is_far_from_all(name):
+    assert far_settings(PRESETS[name].finetune()) == [] and far_settings(PRESETS[name].pretrain()) == []
 
 
 def tried(gain: float, heart: float = 1.0) -> Experiments:

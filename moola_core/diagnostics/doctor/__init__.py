@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers its checks
     experimented,
+    far_settings,
     figures,
     folds,
     inputs,

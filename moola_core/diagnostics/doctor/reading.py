@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from moola_core.diagnostics.correlation import column_facts
+from moola_core.diagnostics.doctor.preset_ranges import far_settings
 from moola_core.runs.folds import Folds
 from moola_core.specs import Finetune, Pretrain
 
@@ -41,7 +42,11 @@ class LabelledInputs:
 def of_spec(spec: Finetune | Pretrain) -> dict[str, Any]:
     """What the spec alone says."""
     if isinstance(spec, Pretrain):
-        return {"pretrain_jitter_std": spec.training.jitter_std, "learning_rate": spec.training.learning_rate}
+        return {
+            "pretrain_jitter_std": spec.training.jitter_std,
+            "learning_rate": spec.training.learning_rate,
+            "far_settings": far_settings(spec),
+        }
     training, loss = spec.training, spec.loss
     return {
         "tasks": spec.model.tasks,
@@ -55,6 +60,7 @@ def of_spec(spec: Finetune | Pretrain) -> dict[str, Any]:
         "schedule": spec.transfer.schedule,
         "state": spec.features.state,
         "folds_mind_bars": not spec.faults.shuffled_folds,
+        "far_settings": far_settings(spec),
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from moola_core.presets import PRESETS
-from moola_core.specs import Faults, Finetune, change, settings_diff
+from moola_core.specs import Faults, Finetune, Pretrain, change, settings_diff
 
 # Presets that train healthy runs; `stones` and `october` are there to repeat what a plan or a run of before did.
 SOUND = ("recommended", "network", "quick")
@@ -39,6 +39,11 @@ def reference_of(spec: Finetune) -> Finetune:
     if own is None or own.finetune().estimator != spec.estimator:
         own = PRESETS["quick" if spec.is_network else "recommended"]
     return own.finetune()
+
+
+def sound_pretraining() -> Pretrain:
+    """What a pre-training's settings are set back to."""
+    return PRESETS["quick"].pretrain()
 
 
 def departures(spec: Finetune, sound: Finetune) -> Departures:

@@ -56,9 +56,9 @@ def class_by_pointers(evidence: Evidence) -> Measured:
             for name in np.unique(evidence.label[marked])
         )
         value, detail = evidence_of_order(center, target), f"centers at bar {', '.join(middles)} in the median"
-        told, length = _told_by_length(evidence, marked)
-        if told >= TOLD and length > value:
-            value, detail = length, f"the length of the expansion tells the classes apart, AUROC {told:.2f}"
+        auroc, length = _told_by_length(evidence, marked)
+        if auroc >= TOLD and length > value:
+            value, detail = length, f"the length of the expansion tells the classes apart, AUROC {auroc:.2f}"
     missing = 0.0 if marked.all() else _of_classes(marked, evidence.target, 1)
     if missing > value:
         detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"

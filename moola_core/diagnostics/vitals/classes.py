@@ -181,9 +181,9 @@ def _slip(evidence: Evidence) -> Slip:
     others = other_rows(evidence)
     labels = [evidence.every.label.astype(str)[source[evidence.rows_in_file]] for _, source in others]
     first = [folds.rows(repeat, fold) for repeat, fold in folds if repeat == min(r for r, _ in folds)]
-    told = _told(described, np.stack([label == np.unique(label)[0] for label in labels], axis=1), first)
+    aurocs_of = _told(described, np.stack([label == np.unique(label)[0] for label in labels], axis=1), first)
     # The few that a closed form tells best, since each fitted model takes its time.
-    likely = [i for i in np.argsort(-told) if len(np.unique(labels[i])) > 1][:LIKELY]
+    likely = [i for i in np.argsort(-aurocs_of) if len(np.unique(labels[i])) > 1][:LIKELY]
     own = _auroc(out_of_fold(linear, described, folds, evidence.label), evidence.label)
     fitted = [(_auroc(out_of_fold(linear, described, folds, labels[i]), labels[i]), i) for i in likely]
     better, i = max(fitted, default=(0.5, 0))
@@ -202,11 +202,11 @@ def _told(described: np.ndarray, positive: np.ndarray, folds: Sequence[FoldRows]
         weights = np.linalg.solve(train @ train.T + train.shape[1] * np.eye(len(train)), positive[rows.fitting] - 0.5)
         scores[rows.test] = test @ (train.T @ weights)
     known = np.isfinite(scores).all(1)
-    told = [
+    each = [
         aurocs(s[:, None], p)[0] if 0 < p.sum() < len(p) else 0.5
         for s, p in zip(scores[known].T, positive[known].T, strict=True)
     ]
-    return np.array(told)
+    return np.array(each)
 
 
 def told_by_the_rest(evidence: Evidence, mask: np.ndarray) -> float:

@@ -15,8 +15,9 @@ import numpy as np
 from moola_core.diagnostics import vitals
 from moola_core.diagnostics.doctor import Case, examine, of_runs, reading
 from moola_core.diagnostics.doctor.baseline_facts import around_spans
+from moola_core.diagnostics.doctor.preset_ranges import far_settings
 from moola_core.diagnostics.doctor.reported import plain, reported_case
-from moola_core.diagnostics.results import Diagnosis, Finding
+from moola_core.diagnostics.results import Diagnosis
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.shift import LEAST, domain_auroc
 from moola_core.diagnostics.weak_slices import weak_slices
@@ -110,22 +111,26 @@ def evidence_of(run: Run) -> vitals.Evidence:
     if start is not None and len(list(spec.transfer.encoders)) == 1:
         facts |= vital_signs.as_started(run, start)
     if start is not None:
-        facts["pretraining_findings"] = _of_pretraining(start)
+        facts |= _of_pretraining(start)
     facts |= _audited(spec, inputs, start)
     trained = replace(material.trainable, label=inputs.label, start=inputs.start, end=inputs.end)
     return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
 
 
-def _of_pretraining(start: Pretrained) -> list[Finding]:
-    """What the doctor found in the pre-training of the encoder, worse than a warning; empty where it was not made here."""
+def _of_pretraining(start: Pretrained) -> dict[str, Any]:
+    """What the doctor found in the pre-training of the encoder that is worse than a warning, and which of its settings are far from presets'; nothing where it was not made here."""
     run = Run(Path(start.source).parents[1])  # whose folder has one of checkpoints
+    facts: dict[str, Any] = {"pretraining_findings": []}
     try:
         if run.record.kind != "pretrain":
-            return []
+            return facts
+        facts["far_in_pretraining"] = far_settings(run.spec)
         diagnosis = codec.restore(Diagnosis, run.result("doctor"))
     except (MoolaError, OSError, KeyError, TypeError):
-        return []
-    return [one for one in diagnosis.findings if one.severity in ("critical", "error")]
+        return facts
+    return facts | {
+        "pretraining_findings": [one for one in diagnosis.findings if one.severity in ("critical", "error")]
+    }
 
 
 def _audited(spec: Finetune, inputs: Inputs, start: Pretrained | None) -> dict[str, Any]:
@@ -160,6 +165,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
     facts |= problem if problem["checkpoint_problem"] else _problem_of_folds(spec, material, folds, root)
     facts |= {} if problem["checkpoint_problem"] else _audited(spec, inputs, start)
+    facts |= {} if start is None else _of_pretraining(start)
     facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch_size))
     return examine(Case("finetune", facts, spec, planned=True))
 

@@ -1,0 +1,51 @@
+"""The check of settings that are far from those of every preset: known before anything is trained."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from moola_core.diagnostics.doctor.check import WARNING, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.preset_ranges import Far
+from moola_core.diagnostics.doctor.suspects import reference_of, sound_pretraining
+from moola_core.diagnostics.results import Finding
+from moola_core.specs import Finetune
+
+SHOWN = 3
+
+
+@register
+class FarSettings(Check):
+    """Settings far from those of every preset, of the run or of the pre-training that it starts from. Reads `far_settings`, `far_in_pretraining`."""
+
+    id, title = "far_settings", "A setting is far from those of every preset"
+    kinds = ("finetune", "pretrain")
+    networks_only = True
+
+    def judge(self, case: Case) -> Finding | None:
+        own: list[Far] = case["far_settings"]
+        before: list[Far] = case.get("far_in_pretraining") or []
+        if not own and not before:
+            return None
+        names = [one.name for one in own] + [f"pretrain.{one.name}" for one in before]
+        words = [str(one) for one in own] + [f"in the pre-training {one}" for one in before]
+        sentence = "; ".join(words[:SHOWN])
+        return self.finding(
+            WARNING,
+            f"{sentence[0].upper()}{sentence[1:]}." if sentence.startswith("in ") else f"{sentence}.",
+            {"settings": names, "values": [one.value for one in (*own, *before)]},
+            "Set it back, or compare both by a study of the two: networks seldom learn so."
+            if len(names) == 1
+            else "Set them back, one at a time.",
+            _set_back(case, own),
+            title=f"{names[0]} is far from that of every preset"
+            if len(names) == 1
+            else "Settings are far from those of every preset",
+        )
+
+
+def _set_back(case: Case, own: list[Far]) -> dict[str, Any] | None:
+    """The run with these settings of a sound preset; None where they are those of the pre-training."""
+    if not own or case.spec is None:
+        return None
+    sound = (reference_of(case.spec) if isinstance(case.spec, Finetune) else sound_pretraining()).model_dump()
+    return fix_spec(case, {one.name: sound[group][field] for one in own for group, field in [one.name.split(".")]})
