@@ -12,7 +12,7 @@ from unseen_files import END, PRICES, START, ZONE, cut, length_of, places, point
 OTHER = (0.18, 0.24)  # what another instrument takes of our prices, and of moves that are its own
 PARTS = 32  # of a point, in which bonds are quoted
 DELAY = 15  # minutes by which a free feed is late
-PRACTICE, EXAMPLES = 0.4, 8  # windows for practice, as a share of the others, and how many different ones there are
+PRACTICE, EXAMPLES = 0.2, 8  # windows for practice, as a share of the others, and how many different ones there are
 THINNED = 2  # bars of which one is kept
 PAGE = 35  # bars on a page of a download
 SESSION = 40  # windows that are labelled at a sitting

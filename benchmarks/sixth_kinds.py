@@ -42,7 +42,7 @@ KINDS = (
     Kind("features made over one table of all windows", "inputs", CASCADES, patched=training.over_the_table),
     # network
     Kind("pointers rounded before the loss", "network", TAXONOMY, patched=training.rounded_pointers),
-    Kind("dropout behind the class head", "network", TAXONOMY, patched=training.dropped_scores),
+    Kind("a state forgotten every seven bars", "network", TAXONOMY, patched=training.state_forgotten),
     # optimisation
     Kind("class targets smoothed by nine tenths", "optimisation", SMOOTHING, patched=training.smoothed_targets),
     Kind("weights clipped after each step", "optimisation", TAXONOMY, patched=training.clipped_weights),
@@ -76,7 +76,7 @@ KINDS = (
 CAUSE = {
     "the average price of a bar taken for its close": Cause(
         "The column close holds the average price of each bar and not its last one, so that a bar's body and the step to the next bar are wrong.",
-        "bars and windows: closes off the tick grid while opens, highs and lows are on it; each open away from the close before it; no bar closes at its "
+        "bars and windows: most closes off the tick grid while opens, highs and lows are on it; each open away from the close before it; no bar closes at its "
         "high or low",
     ),
     "one campaign priced from another instrument": Cause(
@@ -96,7 +96,7 @@ CAUSE = {
         "trading day: 0 or 15 bars",
     ),
     "windows for practice left in the export": Cause(
-        "More than a quarter of the rows (source practice) are drawn examples of the annotation tool and not windows of the market, eight pictures again "
+        "More than a quarter of the windows that take part (source practice) are drawn examples of the annotation tool and not windows of the market, eight pictures again "
         "and again, which are in training and in testing.",
         "by the column source, or ids practice_0000 and on: no start times, not found in the bars, prices about 100, equal but for their scale; scores "
         "nearly perfect on them and lower on the others",
@@ -111,23 +111,23 @@ CAUSE = {
         "70 bars away from the pointers or in the middle page",
     ),
     "widths of boxes read as their other ends": Cause(
-        "In four windows in ten the second number of the pointer is the width of the box and was read as its other end, so expansions reach from bar 6 to "
+        "In four windows in ten the second number of the pointer is the width of the box and was read as its other end, so expansions reach from bar 7 to "
         "12 to where they truly begin.",
-        "expansion_start: 6 to 12 in four rows in ten and 24 or more in the others; expansions of 15 to 80 bars there, whose last bar is where the large bars begin",
+        "expansion_start: 7 to 12 in four rows in ten and above 20 in the others; expansions of 12 to 80 bars there, whose last bar is where the large bars begin",
     ),
     "classes set against the one before": Cause(
         "In half of the rows the class was chosen to differ from that of the row before (an annotator who expects classes to alternate), so about a quarter "
         "of all classes are wrong.",
-        "classes in the order of the rows: neighbours differ in three of four pairs where half is expected; the wrong ones always differ from the row before",
+        "classes in the order of the rows: neighbours (windows of grade D included) differ in seven of ten pairs where half is expected; the wrong ones always differ from the row before",
     ),
     "labels that get worse during each sitting": Cause(
         "Windows were labelled forty at a sitting, and towards the end of each classes are at chance and pointers far off: the annotator was tired.",
-        "number of the row modulo forty: errors of the model and distance of pointers from large bars rise from none to half of the classes and some 20 bars, and "
+        "number of the row in the file modulo forty: errors of the model and distance of pointers from large bars rise from none to half of the classes and some 20 bars, and "
         "begin anew",
     ),
     "missing expansions filled with zeros": Cause(
         "Windows whose expansion was not marked have 0 for both ends in place of nothing, and are trained as if it were the first bar.",
-        "expansion_start and expansion_end: both 0 in 35 rows in a hundred, in all others 24 or more; nothing happens at that bar",
+        "expansion_start and expansion_end: both 0 in 35 rows in a hundred, in all others above 20; nothing happens at that bar",
     ),
     "boxes around the pattern in one class": Cause(
         "In windows of consolidation the box is around the consolidation, the bars before the expansion, and in the others around the expansion.",
@@ -136,7 +136,7 @@ CAUSE = {
     "the side of the button stored as the class": Cause(
         "The two buttons changed sides every twenty windows and the side was stored, so that classes are the wrong way round in every second block of twenty "
         "rows.",
-        "errors of the model by number of the row: all or nearly none by blocks of twenty rows in turn; within a block the classes are consistent",
+        "errors of the model by number of the row in the file: all or nearly none by blocks of twenty rows in turn; within a block the classes are consistent",
     ),
     "grades to keep given as grades to leave out": Cause(
         "data.exclude_grades names A and B, the best grades, so the model is trained on what was graded C and D, the windows that were to be left out.",
@@ -150,7 +150,7 @@ CAUSE = {
     "noise added to the stored windows": Cause(
         "The noise of each training step is added to the stored windows themselves, so that it piles up over the epochs and drowns the training windows.",
         "what a step of training is given against the features of the same windows: ever further away from epoch to epoch, while validation windows stay right; "
-        "training losses rise again though the rate is small",
+        "training losses stop to fall or rise while those of validation, measured on clean windows, are lower",
     ),
     "features made over one table of all windows": Cause(
         "Features were made over the rows of all windows as one series, so the states of a window go on from the one before, and prices are relative to the first "
@@ -162,9 +162,10 @@ CAUSE = {
         "Center and length are rounded to whole bars before the loss, where no gradient passes, so that places are never learned.",
         "norm_pointer is 0; the pointer head in the stored weights is what it began with but for decay; predictions on whole bars, next to the training median",
     ),
-    "dropout behind the class head": Cause(
-        "Dropout is applied to the scores of the classes themselves, so in training half of them are 0 and the class loss is far above what the network knows.",
-        "class loss of the training steps far above that of the same windows measured in evaluation mode; scores that are exactly 0 or doubled in training",
+    "a state forgotten every seven bars": Cause(
+        "The recurrence is given each window in pieces of seven bars and begins anew in each, so that it cannot see anything that is longer.",
+        "states of the encoder: a change of one bar changes those of its own piece of seven bars alone; states right after bars 0, 7, 14 and on are those of a "
+        "beginning; patterns of 24 bars and more are not learned, though other models find them",
     ),
     "class targets smoothed by nine tenths": Cause(
         "Targets are smoothed by 0.9 where 0.1 was meant, so that the true class is told as 0.55 against 0.45 and hardly anything is learned of the class.",

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 from faulty_training import replaced
-from torch.nn import functional
 
 from moola_core.features import matrix
-from moola_core.models.heads import ClassHead, PointerHead
+from moola_core.models.encoders.bilstm import BiLSTM, StackedBiLSTM
+from moola_core.models.heads import PointerHead
 from moola_core.models.multitask import Outputs
 from moola_core.models.replicas import Replicas
 from moola_core.training import batches, fit, group
@@ -22,8 +22,8 @@ from moola_core.training.schedule import WEIGHTING
 from moola_core.training.stacked import RowAdamW, Stacked
 
 Patch = AbstractContextManager[Any]
-ADDED = 0.3  # deviations of the noise that each step adds
-DROPPED = 0.5  # of the scores of classes
+ADDED = 1.0  # deviations of the noise that each step adds
+PIECE = 7  # bars that are given to a recurrence at a time
 SMOOTHED = 0.9  # share of the targets that is spread over all classes
 LARGEST = 0.01  # that a weight may be, as of a critic
 NEIGHBOURS = 5  # rows that a filter takes the mean of
@@ -109,23 +109,30 @@ def rounded_pointers() -> Iterator[None]:
 
 
 @contextmanager
-def dropped_scores() -> Iterator[None]:
-    """Dropout stands behind the last layer too: in training half of the scores of classes are 0 and the others twice as large."""
-
-    def dropped(scores: torch.Tensor) -> torch.Tensor:
-        return functional.dropout(scores, DROPPED, training=torch.is_grad_enabled())
+def state_forgotten() -> Iterator[None]:
+    """Windows are cut into pieces of seven bars, as for a recurrence that keeps its state between calls, and this one does not."""
 
     def alone(original: Any) -> Any:
-        return lambda head, pooled: dropped(original(head, pooled))
-
-    def many(original: Any) -> Any:
-        def faulty(network: Replicas, shared: torch.Tensor) -> torch.Tensor | None:
-            scores = original(network, shared)
-            return None if scores is None else dropped(scores)
+        def faulty(encoder: BiLSTM, x: torch.Tensor) -> torch.Tensor:
+            count, bars, width = x.shape
+            if bars % PIECE:
+                return original(encoder, x)
+            return original(encoder, x.reshape(-1, PIECE, width)).reshape(count, bars, -1)
 
         return faulty
 
-    with replaced(ClassHead, "forward", alone), replaced(Replicas, "_class_head", many):
+    def many(original: Any) -> Any:
+        def faulty(encoder: StackedBiLSTM, x: torch.Tensor, dropped: Any, statistics: Any) -> torch.Tensor:
+            fits, bars, count, width = x.shape
+            if bars % PIECE or len(dropped):
+                return original(encoder, x, dropped, statistics)
+            pieces = x.view(fits, -1, PIECE, count, width).transpose(1, 2).reshape(fits, PIECE, -1, width)
+            h = original(encoder, pieces, dropped, statistics)
+            return h.view(fits, PIECE, -1, count, h.shape[-1]).transpose(1, 2).reshape(fits, bars, count, -1)
+
+        return faulty
+
+    with replaced(BiLSTM, "output", alone), replaced(StackedBiLSTM, "output", many):
         yield
 
 
