@@ -69,19 +69,19 @@ KINDS = (
         "transfer",
         f"{TEMPERATURE}; {NEGATIVE}",
         settings={"transfer.schedule": "frozen"},
-        pretrain={"objective.name": "contrastive", "objective.temperature": 10.0},
+        pretrain={"objective.name": "contrastive", "objective.temperature": 10.0, "sampling.stride_bars": 26},
     ),
 )
 
 CAUSE = {
     "the average price of a bar taken for its close": Cause(
         "The column close holds the average price of each bar and not its last one, so that a bar's body and the step to the next bar are wrong.",
-        "bars and windows: most closes off the tick grid while opens, highs and lows are on it; each open away from the close before it; no bar closes at its "
+        "bars and windows: most closes off the tick grid while opens, highs and lows are on it; each open away from the close before it; hardly a bar closes at its "
         "high or low",
     ),
     "one campaign priced from another instrument": Cause(
         "The windows of one campaign (source campaign_2) hold the prices of another instrument, which moves only partly as the labelled one does.",
-        "by the column source: windows of campaign_2 are not found in the bars, at another price level, and their large bars are not where the "
+        "by the column source: windows of campaign_2 are not found in the bars, at another price level, and their large bars are often not where the "
         "pointers are; the model errs there",
     ),
     "thirty-seconds of a point read as hundredths": Cause(
@@ -198,7 +198,7 @@ CAUSE = {
         "settings; losses jump at epochs 4 and 8 and do not come back; the epoch that is kept is one of the first three",
     ),
     "a contrast that tells nothing apart": Cause(
-        "The temperature of the contrastive pre-training is 10, which makes all pairs nearly equal, so that its encoder learned hardly anything.",
+        "The temperature of the contrastive pre-training is 10, which makes all pairs count nearly alike, so that its encoder learned hardly anything.",
         "objective.temperature of the pre-training; its loss stays at that of guessing, the logarithm of the number of pairs",
     ),
 }
