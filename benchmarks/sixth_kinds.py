@@ -195,7 +195,7 @@ CAUSE = {
     "a share of the rate given as the rate": Cause(
         "transfer.last_layer_lr and transfer.all_lr are 0.5, meant as a share of the rate but taken as the rate itself, a hundred times too large, so that training breaks "
         "when the encoder is unfrozen.",
-        "settings; losses jump at epochs 4 and 8 and do not come back; the epoch that is kept is one of the first three",
+        "settings; losses jump from epoch 4 or 8 on and do not come back; the epoch that is kept lies before epoch 8",
     ),
     "a contrast that tells nothing apart": Cause(
         "The temperature of the contrastive pre-training is 10, which makes all pairs count nearly alike, so that its encoder learned hardly anything.",
