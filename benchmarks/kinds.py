@@ -31,7 +31,7 @@ from doctor import made
 from fault_kinds import KINDS, Kind, halves
 from fifth_kinds import KINDS as FIFTH_KINDS
 from fourth_kinds import KINDS as FOURTH_KINDS
-from named_causes import FIFTH, FOURTH, NAMED, NEW, THIRD, TRAINING, UNSEEN
+from named_causes import FIFTH, FOURTH, NAMED, NEW, SIXTH, THIRD, TRAINING, UNSEEN
 from new_kinds import KINDS as NEW_KINDS
 from sixth_kinds import KINDS as SIXTH_KINDS
 from third_kinds import KINDS as THIRD_KINDS
@@ -83,7 +83,6 @@ BLIND = {
     "fifth": FIFTH_KINDS,
     "sixth": SIXTH_KINDS,
 }
-SIXTH: dict[str, tuple[str, ...]] = dict.fromkeys((kind.name for kind in SIXTH_KINDS), ())
 BY_NAME = {
     kind.name: kind
     for kind in (*KINDS, *UNSEEN_KINDS, *NEW_KINDS, *THIRD_KINDS, *FOURTH_KINDS, *FIFTH_KINDS, *SIXTH_KINDS)
