@@ -31,6 +31,7 @@ from moola_core.training.by_definition import (
     of_folds,
     share_apart,
 )
+from moola_core.training.by_property import of_answers, of_reach, of_reading, of_stored
 from moola_core.training.device import Device, own_random_state, torch_on_one_thread
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.group import Group
@@ -65,7 +66,13 @@ def deviations(spec: Finetune, inputs: Inputs, start: Pretrained | None = None) 
         audit = _Audit(group)
         group.fits[0].unfreezing.begins(1)
         group.prepare()
-        return tuple(audit.all(folds))
+        deviating = list[Deviation]()
+        try:
+            deviating.extend(audit.all(folds))
+        except RuntimeError:
+            if not deviating:  # what differs may be why the rest cannot be looked at
+                raise
+        return tuple(deviating)
 
 
 class _Audit:
@@ -89,7 +96,9 @@ class _Audit:
                 break
         for part in (self.of_network, self.of_loss, self.of_gradient):
             yield from part()
+        before = self.group.windows.x.clone()
         yield from self.of_steps([batch for epoch in batches for batch in epoch][:STEPS])
+        yield from of_stored(before, self.group)
 
     def take(self, rows: Tensor) -> None:
         """Let the group's batch be these windows."""
@@ -205,23 +214,11 @@ class _Audit:
             yield Deviation(
                 "network", "what the network says of a window depends on the windows that it is asked about together"
             )
-        group.windows.x.requires_grad_()
-        answered = _parts(self.answer(True, rows)[0])
-        used = (
-            torch.autograd.grad(torch.stack([part.square().sum() for part in answered]).sum(), group.windows.x)[0]
-            .abs()
-            .sum(0)
-            .numpy()
-        )
-        group.windows.x.requires_grad_(False)
-        if not used.any():
-            return
-        for axis, name in ((1, "bars"), (0, "columns")):
-            unread = used.sum(axis) == 0
-            if unread.any():
-                yield Deviation(
-                    "network", f"nothing that the network says depends on {unread.sum()} of {len(unread)} {name}"
-                )
+        yield from of_reach(group, int(self.rows[0]))
+        with torch.no_grad():
+            answers = self.answer(True, torch.from_numpy(self.group.fits[0].fold.train))[0]
+        yield from of_answers(torch.cat([part[0] for part in _parts(answers) if part.ndim == 3], 1))
+        yield from of_reading(group, lambda: _parts(self.answer(True, rows)[0]))
 
     def of_loss(self) -> Iterator[Deviation]:
         """Cross-entropy of the outputs at the windows' classes, and the Huber loss of center and length."""

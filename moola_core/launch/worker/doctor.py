@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -38,7 +38,9 @@ from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run
 from moola_core.specs import Diagnose, Features, Finetune, Pretrain, parse
 from moola_core.specs.choices import IMPORTED
-from moola_core.training.audit import deviations
+from moola_core.training.audit import ASKED, deviations
+from moola_core.training.by_definition import Deviation
+from moola_core.training.by_property import of_features
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.inputs import Inputs
 from moola_core.training.pretraining.bar_windows import WARMUP_BARS, BarWindows, linspace_subset
@@ -112,7 +114,7 @@ def evidence_of(run: Run) -> vitals.Evidence:
         facts |= vital_signs.as_started(run, start)
     if start is not None:
         facts |= _of_pretraining(start)
-    facts |= _audited(spec, inputs, start)
+    facts |= _audited(spec, material, inputs, start)
     trained = replace(material.trainable, label=inputs.label, start=inputs.start, end=inputs.end)
     return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
 
@@ -133,14 +135,24 @@ def _of_pretraining(start: Pretrained) -> dict[str, Any]:
     }
 
 
-def _audited(spec: Finetune, inputs: Inputs, start: Pretrained | None) -> dict[str, Any]:
+def _audited(spec: Finetune, material: Labelled, inputs: Inputs, start: Pretrained | None) -> dict[str, Any]:
     """What training does otherwise than its settings say, as a fact; none of other models, and where a fit cannot be begun again."""
     if not spec.is_network:
         return {}
     try:
-        return {"deviations": deviations(spec, inputs, start)}
+        return {"deviations": (*_of_features(spec, material.trainable), *deviations(spec, inputs, start))}
     except (MoolaError, RuntimeError):
         return {}
+
+
+def _of_features(spec: Finetune, windows: Windows) -> Iterator[Deviation]:
+    """Whether the features of some windows are the same when each is the only one; of those that do not run on over the bars."""
+    if spec.features.state != "per_window":
+        return
+    rows = np.linspace(0, len(windows) - 1, min(ASKED, len(windows))).round().astype(int)
+    parts = [rows, *rows.reshape(-1, 1)]
+    together, *alone = (window_matrix(windows.select(part), spec.features) for part in parts)
+    yield from of_features(together, alone)
 
 
 def asked(spec: Diagnose, root: Path) -> Diagnosis:
@@ -164,7 +176,7 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
     facts |= reading.of_folds(fold_columns(folds, inputs), seen)
     facts |= problem if problem["checkpoint_problem"] else _problem_of_folds(spec, material, folds, root)
-    facts |= {} if problem["checkpoint_problem"] else _audited(spec, inputs, start)
+    facts |= {} if problem["checkpoint_problem"] else _audited(spec, material, inputs, start)
     facts |= {} if start is None else _of_pretraining(start)
     facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch_size))
     return examine(Case("finetune", facts, spec, planned=True))

@@ -1,0 +1,86 @@
+"""What holds of any network and any features, whatever they compute: each bar is read with the next, answers are not tied, windows stay as they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from moola_core.training.by_definition import ALIKE, Deviation
+from moola_core.training.group import Group
+
+MOVED = 1e-9  # of the states' size: what a bar changes in those of its neighbours is larger, however little a network has learned
+LEAST = 30  # windows whose answers can be compared
+TIED = 1 - 1e-9  # rank correlation of two answers that are one
+CUT = 0.05  # share of answers that are exactly 0
+
+
+def of_reach(group: Group, row: int) -> Iterator[Deviation]:
+    """What an encoder makes of a bar rests on the bars next to it as well, at every place of a window."""
+    x = group.windows.scaled(group.rows_of([np.array([row])])).transpose(1, 2).detach()  # [1, K, 1, F]
+    bars = x.shape[1]
+    moved = x.repeat(1, 1, bars + 1, 1)  # the window as it is comes last
+    moved[0, torch.arange(bars), torch.arange(bars)] += 1.0
+    with torch.no_grad():
+        states = group.network.encode(moved, None)[0].double()  # [K, K + 1, H]
+    if states.shape[:2] != (bars, bars + 1):
+        return
+    change = (states[:, :-1] - states[:, -1:]).abs().amax(-1).numpy()  # of bar t by bar b
+    least = MOVED * float(states.abs().mean())
+    apart = np.maximum(np.diagonal(change, 1), np.diagonal(change, -1)) <= least
+    if apart.any():
+        yield Deviation(
+            "network",
+            f"what it makes of a bar does not depend on the bar beside it at {apart.sum()} of {bars - 1} places in a window",
+        )
+
+
+def of_reading(group: Group, ask: Callable[[], list[Tensor]]) -> Iterator[Deviation]:
+    """What `ask` gives, answers of the network, rests on every bar and column."""
+    stored = group.windows.x
+    read = stored.clone().requires_grad_()
+    group.windows.x = read * 1.0  # no leaf, so that what changes it in place is let through to where it shows
+    total = torch.stack([part.square().sum() for part in ask()]).sum()
+    used = torch.autograd.grad(total, read)[0].abs().sum(0).numpy()
+    group.windows.x = stored
+    for axis, name in ((1, "bars"), (0, "columns")) if used.any() else ():
+        unread = used.sum(axis) == 0
+        if unread.any():
+            yield Deviation(
+                "network", f"nothing that the network says depends on {unread.sum()} of {len(unread)} {name}"
+            )
+
+
+def of_answers(answers: Tensor) -> Iterator[Deviation]:
+    """Answers [windows, D] of a network as it begins: no two are one, and none is cut off at 0."""
+    values = answers.detach().double().numpy()
+    if len(values) < LEAST:
+        return
+    values = values[:, np.ptp(values, 0) > 0]
+    zero = (values == 0).mean(0) if values.size else np.zeros(0)
+    if (zero > CUT).any():
+        yield Deviation("network", f"{zero.max():.0%} of its answers are exactly 0, as if they could not be negative")
+    pairs = ((i, j) for i in range(values.shape[1]) for j in range(i))
+    tied = sum(abs(spearmanr(values[:, i], values[:, j]).statistic) > TIED for i, j in pairs)
+    if tied:
+        yield Deviation("network", "two of its answers are one: the windows have the same order by both")
+
+
+def of_stored(before: Tensor, group: Group) -> Iterator[Deviation]:
+    """Training leaves the windows as they are."""
+    off = ((before - group.windows.x).abs() > ALIKE * before.abs().clamp(min=1)).float().mean()
+    if off > 0:
+        yield Deviation("inputs", f"training changes the stored windows themselves, at {off:.0%} of the values")
+
+
+def of_features(together: np.ndarray, alone: Sequence[np.ndarray]) -> Iterator[Deviation]:
+    """The features of a window are its own: those of windows [n, K, F] made together are those of each [1, K, F] made alone."""
+    off = ~np.isclose(together, np.concatenate(alone), rtol=ALIKE, atol=ALIKE, equal_nan=True)
+    if off.any():
+        yield Deviation(
+            "inputs",
+            f"the features of a window depend on the windows that they are made with, at {off.mean():.0%} of the values",
+        )
