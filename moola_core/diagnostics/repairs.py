@@ -10,8 +10,9 @@ import numpy as np
 from moola_core.diagnostics.doctor.experimented import CUT_ANEW, EXCHANGED, POINTERS
 from moola_core.diagnostics.doctor.where import RATE
 from moola_core.diagnostics.results.weak_slices import WeakSlice
-from moola_core.diagnostics.vitals.classes import SLIPPED, slip, told_by_the_rest
-from moola_core.diagnostics.vitals.groups import deviation_of_auroc, parts
+from moola_core.diagnostics.vitals.along import SURE as EXCHANGE_SURE
+from moola_core.diagnostics.vitals.along import exchange
+from moola_core.diagnostics.vitals.classes import SLIPPED, slip
 from moola_core.diagnostics.vitals.other_rows import other_rows
 from moola_core.diagnostics.vitals.pointing import (
     SURE,
@@ -27,8 +28,6 @@ from moola_core.diagnostics.weak_slices import masks
 from moola_core.market.windows import Windows
 
 MOST = 4  # that are tried: each takes a fitting, and is a chance to be taken in
-# Standard deviations below an AUROC of 0.5: about ten parts are looked at, and their windows may share bars.
-SURELY_REVERSED = 4.0
 
 
 @dataclass(frozen=True)
@@ -49,7 +48,7 @@ def repairs(evidence: Evidence, slices: Sequence[WeakSlice]) -> list[Repair]:
     weak = [one for one in slices if one.what == "class" and one.q <= RATE and one.inside < one.outside]
     searched = masks(evidence)
     without = [_without(evidence, one.part, searched[one.part]) for one in weak]
-    ways = (_slipped, _most_reversed, _moved_pointers, _cut_anew)
+    ways = (_slipped, _exchanged, _moved_pointers, _cut_anew)
     return [*(one for way in ways for one in way(evidence)), *without][:MOST]
 
 
@@ -70,31 +69,21 @@ def _slipped(evidence: Evidence) -> Iterator[Repair]:
     )
 
 
-def _most_reversed(evidence: Evidence) -> Iterator[Repair]:
-    """Classes exchanged in the part that the other windows tell most surely the other way round, if they do.
+def _exchanged(evidence: Evidence) -> Iterator[Repair]:
+    """Classes exchanged in the part in which that makes those of all windows surely told better.
 
     Of a part and the rest the smaller one is taken: which of the two is exchanged nothing in the data says.
     """
-    if len(np.unique(evidence.target)) != 2:
+    try:
+        best = exchange(evidence)
+    except NotKnown:
         return
-    surest, best = SURELY_REVERSED, None
-    for name, mask in ((name, mask) for name, mask in parts(evidence) if mask.mean() <= 0.5):
-        try:
-            auroc = told_by_the_rest(evidence, mask)
-        except NotKnown:
-            continue
-        by = (0.5 - auroc) / deviation_of_auroc(evidence.target[mask] == evidence.target.min())
-        if by > surest:
-            surest, best = by, _exchanged(evidence, name, mask)
-    if best is not None:
-        yield best
-
-
-def _exchanged(evidence: Evidence, part: str, mask: np.ndarray) -> Repair:
-    one, other = np.unique(evidence.label.astype(str))
-    labels = evidence.windows.label.astype(str).astype(object)
-    labels[mask] = np.where(labels[mask] == one, other, one)
-    return Repair(f"{EXCHANGED} {part}", _ids(evidence, mask), replace(evidence.windows, label=labels))
+    if best.deviations <= EXCHANGE_SURE:
+        return
+    one, other = np.unique(evidence.label)
+    labels = evidence.label.astype(object)
+    labels[best.mask] = np.where(labels[best.mask] == one, other, one)
+    yield Repair(f"{EXCHANGED} {best.words}", _ids(evidence, best.mask), replace(evidence.windows, label=labels))
 
 
 def _moved_pointers(evidence: Evidence) -> Iterator[Repair]:

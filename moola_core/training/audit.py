@@ -31,7 +31,7 @@ from moola_core.training.by_definition import (
     of_folds,
     share_apart,
 )
-from moola_core.training.by_property import of_answers, of_reach, of_reading, of_stored
+from moola_core.training.by_property import of_outputs, of_reach, of_reading, of_stored
 from moola_core.training.device import Device, own_random_state, torch_on_one_thread
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.group import Group
@@ -216,8 +216,8 @@ class _Audit:
             )
         yield from of_reach(group, int(self.rows[0]))
         with torch.no_grad():
-            answers = self.answer(True, torch.from_numpy(self.group.fits[0].fold.train))[0]
-        yield from of_answers(torch.cat([part[0] for part in _parts(answers) if part.ndim == 3], 1))
+            outputs = self.answer(True, torch.from_numpy(self.group.fits[0].fold.train))[0]
+        yield from of_outputs(torch.cat([part[0] for part in _parts(outputs) if part.ndim == 3], 1))
         yield from of_reading(group, lambda: _parts(self.answer(True, rows)[0]))
 
     def of_loss(self) -> Iterator[Deviation]:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 import torch
-from scipy.stats import spearmanr
 from torch import Tensor
 
 from moola_core.training.by_definition import ALIKE, Deviation
@@ -54,18 +53,17 @@ def of_reading(group: Group, ask: Callable[[], list[Tensor]]) -> Iterator[Deviat
             )
 
 
-def of_answers(answers: Tensor) -> Iterator[Deviation]:
-    """Answers [windows, D] of a network as it begins: no two are one, and none is cut off at 0."""
-    values = answers.detach().double().numpy()
+def of_outputs(outputs: Tensor) -> Iterator[Deviation]:
+    """What a network [windows, D] says as it begins: no two of its numbers are one, and none is cut off at 0."""
+    values = outputs.detach().double().numpy()
     if len(values) < LEAST:
         return
     values = values[:, np.ptp(values, 0) > 0]
     zero = (values == 0).mean(0) if values.size else np.zeros(0)
     if (zero > CUT).any():
         yield Deviation("network", f"{zero.max():.0%} of its answers are exactly 0, as if they could not be negative")
-    pairs = ((i, j) for i in range(values.shape[1]) for j in range(i))
-    tied = sum(abs(spearmanr(values[:, i], values[:, j]).statistic) > TIED for i, j in pairs)
-    if tied:
+    alike = np.abs(np.corrcoef(values.argsort(0).argsort(0), rowvar=False)) if values.shape[1] > 1 else np.eye(1)
+    if (alike - np.eye(len(alike)) > TIED).any():
         yield Deviation("network", "two of its answers are one: the windows have the same order by both")
 
 

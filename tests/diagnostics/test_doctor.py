@@ -214,6 +214,10 @@ RULES["training_code"] = (
     {"deviations": (("loss", "in training the class loss is 1.4, by its definition 0.7"),)},
     {"deviations": ()},
 )
+RULES["better_grades_excluded"] = (
+    {"excluded_grades": ("A", "B"), "grades": ("C", "D"), "n_windows": 80},
+    {"excluded_grades": ("D",), "grades": ("A", "B", "C")},
+)
 RULES["far_settings"] = (
     {"far_settings": far_settings(change(preset("quick").finetune(), {"model.hidden": 4}))},
     {"far_settings": []},

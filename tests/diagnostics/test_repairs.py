@@ -69,7 +69,7 @@ def test_classes_that_others_tell_the_other_way_round_are_exchanged(more_windows
     one, other = windows.classes
     label = windows.label.astype(str).astype(object)
     label[own] = np.where(label[own] == one, other, one)
-    evidence = evidence_of(replace(windows, label=label))
+    evidence = divided(replace(windows, label=label))
     (exchanged,) = repairs(evidence, ())
     assert exchanged.title == "classes exchanged in grade B" and set(exchanged.windows) == set(evidence.ids[own])
     assert (exchanged.mended.label.astype(str) == windows.label.astype(str)).all()

@@ -10,6 +10,7 @@ from moola_core.diagnostics.doctor import (  # noqa: F401  each module registers
     far_settings,
     figures,
     folds,
+    grades,
     inputs,
     likely,
     optimisation,

@@ -61,6 +61,7 @@ def of_spec(spec: Finetune | Pretrain) -> dict[str, Any]:
         "state": spec.features.state,
         "folds_mind_bars": not spec.faults.shuffled_folds,
         "far_settings": far_settings(spec),
+        "excluded_grades": spec.data.exclude_grades,
     }
 
 

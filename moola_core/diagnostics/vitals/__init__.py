@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from moola_core.diagnostics.vitals import (  # noqa: F401  each module registers its signs
+    along,
     apart,
     by_group,
     classes,

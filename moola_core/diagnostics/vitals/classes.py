@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
 
@@ -15,7 +14,6 @@ from moola_core.diagnostics.vitals.groups import aurocs, deviation_of_auroc, evi
 from moola_core.diagnostics.vitals.other_rows import of_several, other_rows
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 from moola_core.estimators.logistic import linear
-from moola_core.runs.folds import FoldRows
 
 # How files, spreadsheets and programs write that there is no value; "none" may well be a class.
 SPREADSHEET = ("n/a", "na", "ref!", "value!", "name?", "null!", "num!", "div/0!")
@@ -133,8 +131,8 @@ def class_by_level(evidence: Evidence) -> Measured:
     usual=(-4.0, 5.0),
 )
 def class_runs(evidence: Evidence) -> Measured:
-    """By how many standard deviations the share of neighbouring rows with the same class differs from chance."""
-    target = evidence.target
+    """By how many standard deviations the share of neighbouring rows of the file with the same class differs from chance."""
+    target = np.unique(evidence.every.label.astype(str), return_inverse=True)[1]
     chance = float((np.bincount(target) / len(target)) @ (np.bincount(target) / len(target)))
     same = float((target[1:] == target[:-1]).mean())
     return Measured(
@@ -180,8 +178,7 @@ def _slip(evidence: Evidence) -> Slip:
     folds, described = evidence.fits(), _described(evidence)
     others = other_rows(evidence)
     labels = [evidence.every.label.astype(str)[source[evidence.rows_in_file]] for _, source in others]
-    first = [folds.rows(repeat, fold) for repeat, fold in folds if repeat == min(r for r, _ in folds)]
-    aurocs_of = _told(described, np.stack([label == np.unique(label)[0] for label in labels], axis=1), first)
+    aurocs_of = ridge_aurocs(evidence, np.stack([label == np.unique(label)[0] for label in labels], axis=1))
     # The few that a closed form tells best, since each fitted model takes its time.
     likely = [i for i in np.argsort(-aurocs_of) if len(np.unique(labels[i])) > 1][:LIKELY]
     own = _auroc(out_of_fold(linear, described, folds, evidence.label), evidence.label)
@@ -193,29 +190,18 @@ def _slip(evidence: Evidence) -> Slip:
     return Slip(*others[i], better, own, of_several(deviations, len(others)))
 
 
-def _told(described: np.ndarray, positive: np.ndarray, folds: Sequence[FoldRows]) -> np.ndarray:
-    """AUROC [D] by which a ridge regression on described [n, F] tells each column of positive [n, D] out of fold; 0.5 where it tests nothing."""
+def ridge_aurocs(evidence: Evidence, positive: np.ndarray) -> np.ndarray:
+    """AUROC [D] by which a ridge regression tells each column of positive [n, D] out of fold, in the first repeat; 0.5 of one class alone."""
+    folds, described = evidence.fits(), _described(evidence)
     scores = np.full(positive.shape, np.nan)
-    for rows in folds:
+    for rows in (folds.rows(*fit) for fit in folds if fit[0] == min(repeat for repeat, _ in folds)):
         scaler = StandardScaler().fit(described[rows.fitting])
         train, test = (scaler.transform(described[part]) for part in (rows.fitting, rows.test))
         weights = np.linalg.solve(train @ train.T + train.shape[1] * np.eye(len(train)), positive[rows.fitting] - 0.5)
         scores[rows.test] = test @ (train.T @ weights)
     known = np.isfinite(scores).all(1)
-    each = [
-        aurocs(s[:, None], p)[0] if 0 < p.sum() < len(p) else 0.5
-        for s, p in zip(scores[known].T, positive[known].T, strict=True)
-    ]
-    return np.array(each)
-
-
-def told_by_the_rest(evidence: Evidence, mask: np.ndarray) -> float:
-    """AUROC in a part (mask [n]) of a linear model fitted to the other windows. Raises NotKnown where either has one class alone."""
-    target, described = evidence.target == evidence.target.min(), _described(evidence)
-    if min(len(np.unique(target[part])) for part in (mask, ~mask)) < 2:
-        raise NotKnown("A part has one class alone.")
-    fitted = linear().fit(described[~mask], target[~mask])
-    return float(aurocs(fitted.predict_proba(described[mask])[:, 1:], target[mask])[0])
+    each = zip(scores[known].T, positive[known].T, strict=True)
+    return np.array([aurocs(own[:, None], of)[0] if 0 < of.sum() < len(of) else 0.5 for own, of in each])
 
 
 def _described(evidence: Evidence) -> np.ndarray:

@@ -183,9 +183,9 @@ def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, i
 
 @sign(
     "labels",
-    "Pointers in another unit or from the other end",
-    "Where the spans hold more movement when pointers are counted from the last bar, or in steps of several bars, they are.",
-    "Count pointers in bars, from the first bar of the window.",
+    "Pointers that mean something else",
+    "Where the spans hold more movement when pointers are counted from the last bar or in steps of several bars, or read as a width and a bar, they are that.",
+    "Give the first and the last bar, counted in bars from the first bar of the window.",
     unit="standard errors",
     usual=(-np.inf, 3.0),
 )
@@ -208,6 +208,7 @@ def pointer_read(evidence: Evidence) -> Measured:
 def readings(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     """Other ways to read the pointers, each in words, with the first and last bar [m] that they then mean."""
     yield "counted from the end", own.bars - 1 - own.end, own.bars - 1 - own.start
+    yield "as the width and the first bar", own.end, own.end + own.start - 1
     for step in STEPS:
         yield f"in steps of {step} bars", step * own.start, step * own.end + step - 1
 

@@ -15,6 +15,7 @@ from moola_core.market.stamps import one_bar
 COLUMNS = ("open", "high", "low", "close")
 OFF = 0.05  # of the window's mean range: what rounding does not explain
 LONGEST_S = 300.0
+LEAST_UNITS = 3  # that a window moves over, so that all decimals could occur
 ROUNDED = 1e-6  # of a bar's range
 SAME_BARS, NEIGHBOURS = 2, 5  # bars apart, and windows that begin next to one
 ALIKE = 0.999  # correlation of two windows' bars from which they are one moment of the market
@@ -229,6 +230,28 @@ def range_in_steps(evidence: Evidence) -> Measured:
         different = np.diff(np.unique(np.round(window.ravel() / window.mean(), 9))) * window.mean()
         steps.append(size / different.min() if len(different) else 0.0)
     return Measured(float(np.median(steps)))
+
+
+@sign(
+    "data",
+    "Decimals that no price has",
+    "Prices that move over whole units have all decimals that the tick allows; where a stretch of them is missing, fractions were read as decimals, or digits were lost.",
+    "Compare some prices with the source: quoted in thirty-seconds or eighths, or with zeros left out?",
+    unit="times the usual step between decimals",
+    usual=(-np.inf, 8.0),
+)
+def missing_decimals(evidence: Evidence) -> Measured:
+    """Widest stretch of hundredths of a unit that no price has, over the median step between those that some have."""
+    prices = evidence.windows.prices
+    if np.median(np.ptp(prices[:, :, :3], axis=(1, 2))) < LEAST_UNITS:
+        raise NotKnown(f"Windows move by less than {LEAST_UNITS} units of price.")
+    hundredths = np.unique(np.round(prices * 100).astype(np.int64) % 100)
+    steps = np.diff(np.r_[hundredths, hundredths[0] + 100])
+    widest = int(steps.argmax())
+    return Measured(
+        float(steps.max() / np.median(steps)),
+        f"none from .{hundredths[widest]:02d} to .{(hundredths[widest] + steps.max()) % 100:02d}",
+    )
 
 
 @sign(

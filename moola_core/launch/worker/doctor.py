@@ -229,6 +229,7 @@ def _seen(
         std = inputs.x.reshape(-1, width).astype(float).std(0)
         scale = np.where(std > reading.DEAD, std, 1.0) if spec.features.standardise else np.ones(width)
     more: dict[str, Any] = {"pointers": int((np.isfinite(inputs.start) & np.isfinite(inputs.end)).sum())}
+    more["grades"] = tuple(sorted(np.unique(material.trainable.grade.astype(str)).tolist()))
     more |= _transferred(spec, material, inputs, start, root) if start is not None else {}
     return reading.LabelledInputs(
         inputs.x,

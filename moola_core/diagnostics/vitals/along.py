@@ -1,0 +1,158 @@
+"""Vital signs along the rows and the days: classes that are exchanged in some of them, labels that hold in some and not in others."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from moola_core.diagnostics.vitals.classes import ridge_aurocs
+from moola_core.diagnostics.vitals.groups import LEAST, deviation_of_auroc, parts, surprise
+from moola_core.diagnostics.vitals.other_rows import of_several
+from moola_core.diagnostics.vitals.pointing import pointers_of
+from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+
+CELLS = 12  # into which an order is cut; any run of neighbours among them is a part
+BLOCKS = range(5, 61)  # rows that take turns
+SURE = 3.0  # standard deviations from which classes count as exchanged
+LEAST_CYCLE = {"rows": 4, "days": 2}  # in the shortest cycle
+LEAST_WINDOWS = 40
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """The part whose classes, exchanged, make those of all windows told best.
+
+    words, mask [n]; better, own: AUROC of a ridge regression with the exchange and without; deviations: by how many standard deviations they differ, as the
+    largest of few would by chance.
+    """
+
+    words: str
+    mask: np.ndarray
+    better: float
+    own: float
+    deviations: float
+
+
+def exchange(evidence: Evidence) -> Exchange:
+    """The part in which classes are most likely exchanged. Raises NotKnown where there are not two classes."""
+    return evidence.kept("exchange", lambda: _exchange(evidence))
+
+
+def _exchange(evidence: Evidence) -> Exchange:
+    if len(np.unique(evidence.target)) != 2:
+        raise NotKnown("It is measured of two classes.")
+    tried = list(_parts(evidence))
+    masks = np.stack([mask for _, mask in tried], axis=1)
+    positive = evidence.target == 0
+    aurocs = ridge_aurocs(evidence, np.column_stack([positive, positive[:, None] ^ masks]))
+    best = int(aurocs[1:].argmax())
+    words, mask = tried[best]
+    noise = np.sqrt(2) * deviation_of_auroc(positive)
+    deviations = (aurocs[best + 1] - max(aurocs[0], 0.5)) / noise
+    return Exchange(words, mask, float(aurocs[best + 1]), float(aurocs[0]), of_several(float(deviations), len(tried)))
+
+
+def _parts(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
+    """Parts of at most half of the windows: groups, runs of neighbouring rows or dates, and blocks of rows that take turns."""
+    n = len(evidence.windows)
+    for words, mask in parts(evidence):
+        if mask.mean() <= 0.5:
+            yield words, mask
+    orders = {"row": np.arange(n)}
+    if not np.isnat(evidence.windows.start_time).any():
+        orders["date"] = np.argsort(np.argsort(evidence.windows.start_time, kind="stable"), kind="stable")
+    for name, place in orders.items():
+        cell = place * CELLS // n
+        for first in range(CELLS):
+            for last in range(first, min(first + CELLS // 2, CELLS)):
+                mask = (cell >= first) & (cell <= last)
+                if LEAST <= mask.sum() <= n / 2:
+                    yield f"windows {np.sum(cell < first) + 1} to {np.sum(cell <= last)} by {name}", mask
+    for size in BLOCKS:
+        mask = evidence.rows_in_file // size % 2 == 1
+        if min(mask.sum(), (~mask).sum()) >= LEAST:
+            yield f"every second block of {size} rows", mask
+
+
+@sign(
+    "labels",
+    "Classes exchanged in a part",
+    "Where the classes of all windows are told better once those of a part are exchanged, they mean the opposite there.",
+    "Look at windows of the part and of the rest, side by side: who or what set the classes there, with which keys or codes?",
+    unit="standard deviations",
+    usual=(-np.inf, SURE),
+)
+def exchanged(evidence: Evidence) -> Measured:
+    """By how many standard deviations a ridge regression tells the classes better when those of a part are exchanged, less what the largest of so many is by chance."""
+    best = exchange(evidence)
+    detail = f"{best.words}: AUROC {best.better:.2f} with the classes exchanged there, {best.own:.2f} as they are"
+    return Measured(best.deviations, detail, evidence.some(best.mask))
+
+
+@sign(
+    "labels",
+    "Classes that hold here and there",
+    "Where the class can be told in some rows, or on some days, and not in others, by turns, labels get worse within each sitting, or come from different hands.",
+    "Look at windows where the classes are not told: which sitting, day or batch are they from?",
+    unit="−log10 p",
+    usual=(-np.inf, 3.0),
+)
+def class_comes_and_goes(evidence: Evidence) -> Measured:
+    """−log10 of the p-value that the probability of the own class, by extra trees out of fold, has no cycle along rows or days, for the cycle that it has most."""
+    if evidence.probabilities is None:
+        raise NotKnown("Extra trees were not fitted on the run's folds.")
+    with np.errstate(invalid="ignore"):
+        p = np.nanmean(evidence.probabilities, axis=0)[np.arange(len(evidence.target)), evidence.target]
+    return _cycles(evidence, p, np.flatnonzero(np.isfinite(p)))
+
+
+@sign(
+    "labels",
+    "Pointers that hold here and there",
+    "Where labelled spans are movements in some rows, or on some days, and not in others, by turns, pointers get worse within each sitting, or prices are late on some days.",
+    "Look at windows whose spans hold little movement: which sitting, day, feed or batch are they from?",
+    unit="−log10 p",
+    usual=(-np.inf, 3.0),
+)
+def pointer_comes_and_goes(evidence: Evidence) -> Measured:
+    """−log10 of the p-value that the movement in the labelled spans has no cycle along rows or days, for the cycle that it has most."""
+    own = pointers_of(evidence)
+    return _cycles(evidence, own.own, own.rows)
+
+
+def _cycles(evidence: Evidence, value: np.ndarray, rows: np.ndarray) -> Measured:
+    """The surest cycle of values along the rows of the file or the days; value: of all windows or of those at rows."""
+    value = value[rows] if len(value) > len(rows) else value
+    if len(value) < LEAST_WINDOWS or np.ptp(value) == 0:
+        raise NotKnown(f"It needs {LEAST_WINDOWS} windows.")
+    axes = {"rows": evidence.rows_in_file[rows]}
+    days = _days(evidence)
+    if days is not None:
+        axes["days"] = days[rows]
+    tried = [(p, words, low) for name, place in axes.items() for p, words, low in _waves(value, place, name)]
+    p, words, low = min(tried, key=lambda one: one[0])
+    return Measured(surprise(p, len(tried)), words, evidence.some(rows[low]))
+
+
+def _waves(value: np.ndarray, place: np.ndarray, name: str) -> Iterator[tuple[float, str, np.ndarray]]:
+    """The p-value of each number of half cycles along the places, in words, and where [n] its wave is low (least squares; Lomb 1976, Scargle 1982)."""
+    length, centred = float(np.ptp(place) + 1), value - value.mean()
+    for halves in range(2, int(2 * length // LEAST_CYCLE[name]) + 1):
+        angle = np.pi * halves * place / length
+        waves = np.stack([np.cos(angle), np.sin(angle)], axis=1)
+        waves -= waves.mean(0)
+        fitted = waves @ np.linalg.lstsq(waves, centred, rcond=None)[0]
+        explained = float(np.clip((fitted @ fitted) / (centred @ centred), 0.0, 1.0))
+        yield (1 - explained) ** ((len(value) - 3) / 2), f"a cycle of {2 * length / halves:.0f} {name}", fitted < 0
+
+
+def _days(evidence: Evidence) -> np.ndarray | None:
+    """The number [n] of each window's day among the days on which there are bars, or windows; None without times."""
+    time = evidence.windows.start_time
+    if np.isnat(time).any():
+        return None
+    day = time.astype("datetime64[D]")
+    known = np.unique(day if evidence.bars is None else evidence.bars.time.astype("datetime64[D]"))
+    return np.searchsorted(known, day)
