@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moola_core.diagnostics.vitals.classes import ridge_aurocs
+from moola_core.diagnostics.vitals.classes import auroc_of, ridge_scores
 from moola_core.diagnostics.vitals.groups import LEAST, deviation_of_auroc, parts, surprise
 from moola_core.diagnostics.vitals.other_rows import of_several
 from moola_core.diagnostics.vitals.pointing import pointers_of
@@ -24,8 +24,8 @@ LEAST_WINDOWS = 40
 class Exchange:
     """The part whose classes, exchanged, make those of all windows told best.
 
-    words, mask [n]; better, own: AUROC of a ridge regression with the exchange and without; deviations: by how many standard deviations they differ, as the
-    largest of few would by chance.
+    words, mask [n]; better, own: AUROC of a ridge regression with the exchange and without; deviations: by how many standard deviations the AUROC with the
+    exchange is above 0.5, inside or outside of the part, whichever is less, as the largest of few would by chance.
     """
 
     words: str
@@ -44,14 +44,24 @@ def _exchange(evidence: Evidence) -> Exchange:
     if len(np.unique(evidence.target)) != 2:
         raise NotKnown("It is measured of two classes.")
     tried = list(_parts(evidence))
-    masks = np.stack([mask for _, mask in tried], axis=1)
     positive = evidence.target == 0
-    aurocs = ridge_aurocs(evidence, np.column_stack([positive, positive[:, None] ^ masks]))
-    best = int(aurocs[1:].argmax())
+    exchanged = positive[:, None] ^ np.stack([mask for _, mask in tried], axis=1)
+    scores = ridge_scores(evidence, np.column_stack([exchanged, positive]))
+    sure = [
+        min(_above_chance(own[side], classes[side]) for side in (mask, ~mask))
+        for own, classes, (_, mask) in zip(scores.T, exchanged.T, tried, strict=False)
+    ]
+    best = int(np.argmax(sure))
     words, mask = tried[best]
-    noise = np.sqrt(2) * deviation_of_auroc(positive)
-    deviations = (aurocs[best + 1] - max(aurocs[0], 0.5)) / noise
-    return Exchange(words, mask, float(aurocs[best + 1]), float(aurocs[0]), of_several(float(deviations), len(tried)))
+    better, own = auroc_of(scores[:, best], exchanged[:, best]), auroc_of(scores[:, -1], positive)
+    return Exchange(words, mask, better, own, of_several(sure[best], len(tried)))
+
+
+def _above_chance(scores: np.ndarray, positive: np.ndarray) -> float:
+    """By how many standard deviations the AUROC is above 0.5; 0 of one class alone."""
+    if not 0 < positive.sum() < len(positive):
+        return 0.0
+    return (auroc_of(scores, positive) - 0.5) / deviation_of_auroc(positive)
 
 
 def _parts(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
@@ -85,7 +95,7 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
     usual=(-np.inf, SURE),
 )
 def exchanged(evidence: Evidence) -> Measured:
-    """By how many standard deviations a ridge regression tells the classes better when those of a part are exchanged, less what the largest of so many is by chance."""
+    """By how many standard deviations a ridge regression tells the classes, inside and outside of a part, once those of the part are exchanged, less what the largest of so many is by chance."""
     best = exchange(evidence)
     detail = f"{best.words}: AUROC {best.better:.2f} with the classes exchanged there, {best.own:.2f} as they are"
     return Measured(best.deviations, detail, evidence.some(best.mask))

@@ -178,7 +178,8 @@ def _slip(evidence: Evidence) -> Slip:
     folds, described = evidence.fits(), _described(evidence)
     others = other_rows(evidence)
     labels = [evidence.every.label.astype(str)[source[evidence.rows_in_file]] for _, source in others]
-    aurocs_of = ridge_aurocs(evidence, np.stack([label == np.unique(label)[0] for label in labels], axis=1))
+    positive = np.stack([label == np.unique(label)[0] for label in labels], axis=1)
+    aurocs_of = np.array([auroc_of(*own) for own in zip(ridge_scores(evidence, positive).T, positive.T, strict=True)])
     # The few that a closed form tells best, since each fitted model takes its time.
     likely = [i for i in np.argsort(-aurocs_of) if len(np.unique(labels[i])) > 1][:LIKELY]
     own = _auroc(out_of_fold(linear, described, folds, evidence.label), evidence.label)
@@ -190,8 +191,8 @@ def _slip(evidence: Evidence) -> Slip:
     return Slip(*others[i], better, own, of_several(deviations, len(others)))
 
 
-def ridge_aurocs(evidence: Evidence, positive: np.ndarray) -> np.ndarray:
-    """AUROC [D] by which a ridge regression tells each column of positive [n, D] out of fold, in the first repeat; 0.5 of one class alone."""
+def ridge_scores(evidence: Evidence, positive: np.ndarray) -> np.ndarray:
+    """Scores [n, D] out of fold, in the first repeat, of a ridge regression for each column of positive [n, D]; nan where none tests."""
     folds, described = evidence.fits(), _described(evidence)
     scores = np.full(positive.shape, np.nan)
     for rows in (folds.rows(*fit) for fit in folds if fit[0] == min(repeat for repeat, _ in folds)):
@@ -199,9 +200,14 @@ def ridge_aurocs(evidence: Evidence, positive: np.ndarray) -> np.ndarray:
         train, test = (scaler.transform(described[part]) for part in (rows.fitting, rows.test))
         weights = np.linalg.solve(train @ train.T + train.shape[1] * np.eye(len(train)), positive[rows.fitting] - 0.5)
         scores[rows.test] = test @ (train.T @ weights)
-    known = np.isfinite(scores).all(1)
-    each = zip(scores[known].T, positive[known].T, strict=True)
-    return np.array([aurocs(own[:, None], of)[0] if 0 < of.sum() < len(of) else 0.5 for own, of in each])
+    return scores
+
+
+def auroc_of(scores: np.ndarray, positive: np.ndarray) -> float:
+    """AUROC of scores [n] for a class, given as a mask [n], where there are any; 0.5 of one class alone."""
+    known = np.isfinite(scores)
+    own = positive[known]
+    return float(aurocs(scores[known, None], own)[0]) if 0 < own.sum() < len(own) else 0.5
 
 
 def _described(evidence: Evidence) -> np.ndarray:
