@@ -29,6 +29,7 @@ def title_of(name: str) -> str:
 
 def offer(run: Run, kind: str = "") -> None:
     """A report of the run as a file, on another page than its own."""
+    state.send_again(state.SECTIONS_OF[ReportContext(run, kind).kind])
     with st.popover("Report as a file", icon=":material/description:"):
         make_file(run, choose_sections(run, kind), kind)
 

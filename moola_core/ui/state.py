@@ -198,6 +198,12 @@ def _correct(key: str, value: Any) -> None:
         st.session_state[key] = value
 
 
+def send_again(key: str) -> None:
+    """Let the next message to the browser hold the value of `key`: what is in a popover is drawn when that is opened, from the last message alone."""
+    if key in st.session_state:
+        st.session_state[key] = st.session_state[key]
+
+
 def init_text(key: str) -> None:
     """Give `key` a text before its widget is drawn: the session's, else the URL's."""
     if key not in st.session_state:

@@ -8,10 +8,13 @@ import pytest
 import torch
 
 from moola_core.diagnostics.doctor.training_code import PARTS
+from moola_core.models.encoders.bilstm import BiLSTM
+from moola_core.models.heads import ClassHead, PointerHead
 from moola_core.models.pooling import Pooling
 from moola_core.training import batches, fit, folds, group, stacked
 from moola_core.training.audit import deviations
 from moola_core.training.by_definition import AdamW
+from moola_core.training.by_property import of_features
 from moola_core.training.fit import Fit
 from moola_core.training.group import Group
 from moola_core.training.stacked import RowAdamW
@@ -77,6 +80,32 @@ def among_windows(original):
 
 def ever_other(original):
     return lambda pooling, sequence: original(pooling, sequence) * (1 + torch.rand(()))
+
+
+def in_pieces(original):
+    """The recurrence begins anew every five bars."""
+    return lambda encoder, x: torch.cat([original(encoder, piece) for piece in x.split(5, 1)], 1)
+
+
+def adds_up(original):
+    def faulty(head, pooled, sequence):
+        center = original(head, pooled, sequence)[:, :1]
+        return torch.cat([center, 1 - center], 1)
+
+    return faulty
+
+
+def never_negative(original):
+    return lambda head, pooled: torch.relu(original(head, pooled))
+
+
+def in_place(original):
+    def faulty(windows, rows):
+        if torch.is_grad_enabled():
+            windows.x = windows.x + 0.3 * torch.randn_like(windows.x)
+        return original(windows, rows)
+
+    return faulty
 
 
 def cut_off(original):
@@ -152,6 +181,10 @@ FAULTS = {
     "labels exchanged": ("targets", batches.Windows, "targets", exchanged),
     "windows mixed": ("network", Pooling, "forward", among_windows),
     "at random": ("network", Pooling, "forward", ever_other),
+    "in pieces of five bars": ("network", BiLSTM, "forward", in_pieces),
+    "center and length that add up": ("network", PointerHead, "forward", adds_up),
+    "scores that cannot be negative": ("network", ClassHead, "forward", never_negative),
+    "noise that piles up": ("inputs", batches.Windows, "scaled", in_place),
     "softmax twice": (
         "loss",
         group,
@@ -181,6 +214,15 @@ def test_a_fault_of_the_code_is_found_in_its_part(part, owner, name, make, monke
     with replaced(owner, name, make):
         different = deviations(make_spec(normalisation="batch"), make_inputs(60))
     assert part in {one.part for one in different} and all(one.part in PARTS for one in different)
+
+
+def test_features_that_depend_on_the_other_windows_are_told_from_those_that_do_not():
+    rng = np.random.default_rng(0)
+    prices = rng.normal(size=(6, 20, 4))
+    alone = [prices[i : i + 1] - prices[i, 0, 0] for i in range(6)]
+    assert list(of_features(np.concatenate(alone), alone)) == []
+    (deviation,) = of_features(prices - prices[0, 0, 0], alone)
+    assert deviation.part == "inputs" and "83%" in deviation.detail  # all but the first of the six
 
 
 def test_it_leaves_random_streams_as_they_are():
