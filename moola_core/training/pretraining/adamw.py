@@ -19,8 +19,9 @@ class AdamW:
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], rate: float, weight_decay: float) -> None:
-        self.parameters, self.rate, self.weight_decay = list(parameters), rate, weight_decay
-        self.state: defaultdict[nn.Parameter, dict[str, Tensor]] = defaultdict(dict)
+        self.parameters: list[Tensor] = list(parameters)
+        self.rate, self.weight_decay = rate, weight_decay
+        self.state: defaultdict[Tensor, dict[str, Tensor]] = defaultdict(dict)
 
     def forget_gradients(self) -> None:
         for parameter in self.parameters:
