@@ -19,14 +19,14 @@ def weak_slices(evidence: Evidence) -> tuple[WeakSlice, ...]:
     """Every part of at least 12 windows, for the class and for the pointer, the surest first; empty where nothing was predicted."""
     if evidence.predictions is None:
         return ()
-    spread = _shared_bars(evidence)
+    spread, p, off = _shared_bars(evidence), _probability(evidence), _distance(evidence)
     rows = []
     for name, mask in masks(evidence).items():
-        rows += [(name, mask, *one) for one in _of_class(evidence, mask, spread)]
+        rows += [(name, mask, *one) for one in _of_class(evidence, p, mask, spread)]
         if (
             "expansion" not in name
         ):  # a constant is farthest from the first and the last third, whatever the windows hold
-            rows += [(name, mask, *one) for one in _of_pointer(evidence, mask, spread)]
+            rows += [(name, mask, *one) for one in _of_pointer(off, mask, spread)]
     q = false_discovery_control([row[-1] for row in rows]) if rows else []
     made = [
         WeakSlice(name, what, int(mask.sum()), inside, outside, float(rate), evidence.some(mask))
@@ -67,11 +67,27 @@ def _thirds(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
                 yield f"{name}, {word} third", mask
 
 
-def _of_class(evidence: Evidence, mask: np.ndarray, spread: float) -> Iterator[tuple[str, float, float, float]]:
+def _probability(evidence: Evidence) -> np.ndarray | None:
+    """The probability of the first class for each window; None where none was predicted."""
+    return _by_window(evidence, evidence.table.columns[0]) if evidence.table.has_probabilities else None
+
+
+def _distance(evidence: Evidence) -> np.ndarray | None:
+    """How many bars the center of each window is off; None where none was predicted."""
+    if not evidence.table.has_pointer:
+        return None
+    start, end = (
+        _by_window(evidence, f"{side}_pred") - _by_window(evidence, f"{side}_true") for side in ("start", "end")
+    )
+    return np.abs(start + end) / 2
+
+
+def _of_class(
+    evidence: Evidence, p: np.ndarray | None, mask: np.ndarray, spread: float
+) -> Iterator[tuple[str, float, float, float]]:
     """AUROC inside and outside of a part, and the p-value that it is not lower inside; for the first class."""
-    if not evidence.table.has_probabilities:
+    if p is None:
         return
-    p = _by_window(evidence, evidence.table.columns[0])
     positive = evidence.label == evidence.table.classes[0]
     sides = [np.isfinite(p) & side for side in (mask, ~mask)]
     if any(min(positive[side].sum(), (~positive[side]).sum()) < 5 for side in sides):
@@ -82,14 +98,10 @@ def _of_class(evidence: Evidence, mask: np.ndarray, spread: float) -> Iterator[t
     yield "class", inside, outside, float(norm.sf(z))
 
 
-def _of_pointer(evidence: Evidence, mask: np.ndarray, spread: float) -> Iterator[tuple[str, float, float, float]]:
+def _of_pointer(off: np.ndarray | None, mask: np.ndarray, spread: float) -> Iterator[tuple[str, float, float, float]]:
     """Mean error of the center in bars inside and outside of a part, and the p-value that it is not larger inside."""
-    if not evidence.table.has_pointer:
+    if off is None:
         return
-    start, end = (
-        _by_window(evidence, f"{side}_pred") - _by_window(evidence, f"{side}_true") for side in ("start", "end")
-    )
-    off = np.abs(start + end) / 2
     inside, outside = off[mask & np.isfinite(off)], off[~mask & np.isfinite(off)]
     if min(len(inside), len(outside)) < LEAST:
         return

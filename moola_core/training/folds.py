@@ -11,7 +11,6 @@ import warnings
 from dataclasses import dataclass, replace
 
 import numpy as np
-from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
 
 from moola_core.errors import DataError
 from moola_core.overlap import Overlap
@@ -100,6 +99,9 @@ def _split(
     label: np.ndarray, group: np.ndarray, folds: int, key: tuple[int, int, int]
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     random_state = int(seeds.stream(*key, seeds.FOLDS).generate_state(1)[0])
+    # Imported where it is used: the processes that fit are given their folds, and would take half as long again to start.
+    from sklearn.model_selection import StratifiedGroupKFold, StratifiedKFold
+
     plain = len(np.unique(group)) == len(group)
     kind = StratifiedKFold if plain else StratifiedGroupKFold
     with warnings.catch_warnings():  # about a class rarer than a validation split's parts, which is harmless there

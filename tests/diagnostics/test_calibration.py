@@ -17,8 +17,10 @@ from moola_core.diagnostics.calibration import (
     spiegelhalter,
 )
 from moola_core.diagnostics.recalibration import METHODS, cross_fitted, temperature
+from moola_core.diagnostics.results import CalibrationError
 from moola_core.errors import DataError
 from moola_core.metrics import Predictions, measure
+from moola_core.metrics.probability import BINS, bin_number
 from moola_core.overlap import Overlap
 
 
@@ -70,6 +72,12 @@ def test_fold_means_are_means_of_the_folds():
     assert found["top-label, 10 equal bins, mean of folds"].value == pytest.approx(slow)
 
 
+def first_of_all(p: np.ndarray, target: np.ndarray, uniform: np.ndarray) -> tuple[CalibrationError, float]:
+    """The first convention alone: it has the p-value, and the other four take nine tenths of the time."""
+    confidence, name = p.max(1), "top-label, 10 equal bins, pooled"
+    return calibration_error(name, confidence, p.argmax(1) == target, uniform, bin_number(confidence, BINS))
+
+
 CHAINS = Overlap(np.zeros(174, int), 21 * (np.arange(174) % 9) + 300 * (np.arange(174) // 9), 105)
 
 
@@ -82,9 +90,12 @@ def test_honest_probabilities_are_rejected_at_the_nominal_rate(shared, sets):
     for seed in range(sets):
         p, _ = honest(seed=seed)
         target = (draw(shared, 1000 + seed, 1)[0, :, None] > p.cumsum(1)[:, :-1]).sum(1)
-        errors, p_value = _errors(p, target, np.arange(174) % 5, ("a", "b"), uniform)
+        error, p_value = first_of_all(p, target, uniform)
+        if seed == 0:
+            errors, alike = _errors(p, target, np.arange(174) % 5, ("a", "b"), uniform)
+            assert (errors[0], alike) == (error, p_value)
         z = spiegelhalter(p, target, uniform)
-        beyond.append((errors[0].value > errors[0].null_95, p_value < 0.05, abs(z) > 1.96, errors[0].low > 0))
+        beyond.append((error.value > error.null_95, p_value < 0.05, abs(z) > 1.96, error.low > 0))
     rate = np.mean(beyond, axis=0)
     assert (rate < 0.05 + 3 * np.sqrt(0.05 * 0.95 / sets)).all() and rate[2] > 0.01
 

@@ -76,7 +76,8 @@ def test_the_reliability_counts_the_windows_and_hits_of_each_bin():
     assert first.error.null_median < first.error.null_95
 
 
-def test_calibrated_confidence_lies_in_its_null_band_and_overconfidence_does_not():
+def test_calibrated_confidence_lies_in_its_null_band_and_overconfidence_does_not(monkeypatch):
+    monkeypatch.setattr("moola_core.diagnostics.calibration.INVERTED", 20)  # the interval is not read here
     honest = [pointing(table(seed, repeats=1)) for seed in range(30)]
     inside = [one.confidence[0].error.value <= one.confidence[0].error.null_95 for one in honest]
     assert np.mean(inside) > 0.8 and np.mean([one.excess.low <= 0 <= one.excess.high for one in honest]) > 0.9

@@ -28,6 +28,7 @@ from moola_core.models.checkpoint import load_weights
 from moola_core.runs import Store, cancelling
 from moola_core.runs.liveness import identity
 from moola_core.specs import change
+from tests.launch import unexamined_run
 
 QUICK = {"pretrain.training.epochs": 2, "pretrain.sampling.stride_bars": 60, "pretrain.sampling.labelled": "see"}
 SMALL = {"repeats": 2, "folds": 2, "epochs": 3, "hidden": 4} | QUICK
@@ -73,7 +74,10 @@ def children_of(run) -> dict:
     return {what: made.open(child) for what, child in run.record.facts.children.items()}
 
 
-def test_numbers_records_and_events_are_those_of_one_after_another(spec, store, tmp_path):
+@pytest.mark.usefixtures("unexamined")
+def test_numbers_records_and_events_are_those_of_one_after_another(spec, store, tmp_path, monkeypatch):
+    """What is computed of a run beside its fits: in a process of its own in the next test."""
+    monkeypatch.setattr(worker, "execute", unexamined_run.execute)
     heard: list[tuple[str, int]] = []
     run, alone = store.create(spec), Store(tmp_path / "alone").create(change(spec, {"base.training.processes": 1}))
     worker.run(run, lambda event, progress: heard.append((event.type, progress["total"])))
@@ -113,6 +117,8 @@ def test_a_failure_stays_with_its_run_and_an_arm_without_its_encoder_is_not_begu
     encoders = [what for what in states if what.startswith("encoder")]
     assert len(encoders) == 2 and {states.pop(what) for what in encoders} == {"failed"}
     assert states == {"arm from scratch": "done"} and len(told) == 3
+    done = store.open(made.run.record.facts.children["arm from scratch"])
+    assert done.result("doctor")["findings"] is not None and done.result("calibration")["repeats"]
     with pytest.raises(Exception, match=r"gone\.parquet"):
         made.done(parts.before("frozen")[0].make())
 

@@ -21,6 +21,7 @@ from moola_core.specs import Pretrain
 from moola_core.training import seeds
 from moola_core.training.device import Device, torch_on_one_thread
 from moola_core.training.events import Emit, Event
+from moola_core.training.pretraining.adamw import AdamW
 from moola_core.training.pretraining.bar_windows import BarWindows
 from moola_core.training.pretraining.objectives import make_objective
 from moola_core.training.pretraining.sampling import Sample
@@ -60,9 +61,7 @@ class Pretrainer:
         self.objective = make_objective(spec, windows)
         self.network = self.objective.network
         training = spec.training
-        self.optimizer = torch.optim.AdamW(
-            self.network.parameters(), lr=training.learning_rate, weight_decay=training.weight_decay, fused=True
-        )
+        self.optimizer = AdamW(self.network.parameters(), training.learning_rate, training.weight_decay)
         self.batch = min(training.batch_size, len(sample.train))
         self.part = self.batch  # windows at a time; halved when the device's memory does not suffice
         self.steps = training.epochs * max(len(sample.train) // self.batch, 1)
@@ -93,8 +92,7 @@ class Pretrainer:
         batches = max(len(order) // self.batch, 1)
         losses = []
         for i in range(batches):
-            for group in self.optimizer.param_groups:
-                group["lr"] = self.rate((epoch - 1) * batches + i)
+            self.optimizer.rate = self.rate((epoch - 1) * batches + i)
             rows = np.sort(order[i * self.batch : (i + 1) * self.batch])
             losses.append(self.step(self.objective.prepare(rows, draw)))
         return float(torch.stack(losses).mean())
@@ -120,7 +118,7 @@ class Pretrainer:
 
     def accumulate(self, batch: dict[str, Tensor]) -> Tensor:
         """The mean loss of a batch, on the device, and its gradients on the parameters, summed over parts where memory is short."""
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.forget_gradients()
         parts = [
             dict(zip(batch, tensors, strict=True))
             for tensors in zip(*(t.split(self.part) for t in batch.values()), strict=True)
@@ -196,5 +194,5 @@ def _emit_epoch(trainer: Pretrainer, epoch: int, losses: dict[str, float], secon
     for split, loss in losses.items():
         values: dict[str, Any] = {"loss": loss}
         if split == "train":
-            values |= {"lr": trainer.optimizer.param_groups[0]["lr"], "seconds": seconds}
+            values |= {"lr": trainer.optimizer.rate, "seconds": seconds}
         trainer.emit(Event("epoch", epoch=epoch, split=split, values=values))
