@@ -58,10 +58,10 @@ def of_outputs(outputs: Tensor) -> Iterator[Deviation]:
     values = outputs.detach().double().numpy()
     if len(values) < LEAST:
         return
+    zero = (values == 0).mean(0).max()
+    if zero > CUT:
+        yield Deviation("network", f"{zero:.0%} of one of its answers are exactly 0, as if they could not be negative")
     values = values[:, np.ptp(values, 0) > 0]
-    zero = (values == 0).mean(0) if values.size else np.zeros(0)
-    if (zero > CUT).any():
-        yield Deviation("network", f"{zero.max():.0%} of its answers are exactly 0, as if they could not be negative")
     alike = np.abs(np.corrcoef(values.argsort(0).argsort(0), rowvar=False)) if values.shape[1] > 1 else np.eye(1)
     if (alike - np.eye(len(alike)) > TIED).any():
         yield Deviation("network", "two of its answers are one: the windows have the same order by both")
