@@ -75,7 +75,7 @@ CAUSE = {
         "the bars inside of a block",
     ),
     "prices of each window held between its tails": Cause(
-        "All prices of a window are held between its own 10th and 90th percentiles, so its highest and lowest parts, mostly expansions, are cut flat.",
+        "All prices of a window are held between its own 10th and 90th percentiles, so its highest and lowest parts, many expansions among them, are cut flat.",
         "windows: a fifth of the prices is exactly at the window's highest or lowest one, often many flat bars in a row; at these bars the file of bars goes on",
     ),
     "each bar relative to its own open": Cause(
@@ -87,10 +87,10 @@ CAUSE = {
         "windows: the close at expansion_end is above the open at expansion_start in all rows; in the bars as many large moves fall as rise; half as many windows in the same time",
     ),
     "moves divided by their volatility": Cause(
-        "The windows' prices are sums of moves that were divided by the volatility of the last twenty bars, so quiet and active stretches look alike and expansions hardly "
-        "stand out.",
+        "The windows' prices are sums of moves that were divided by the volatility of the last six bars, so quiet and active stretches look alike and expansions "
+        "stand out less.",
         "windows: prices off the tick grid and not those of the bars at their start times; the mean range is nearly the same in all windows and at all places of a window; "
-        "labelled bars hardly larger than others, in the bars at the same times they are",
+        "labelled bars less above the others than the bars at the same times are",
     ),
     "the clock of a replay that runs too fast": Cause(
         "Expansions were marked by the clock of a replay that runs two percent too fast and begins anew with each trading day, so pointers are up to 28 bars late, the more so the "
@@ -98,7 +98,7 @@ CAUSE = {
         "how far pointers lie after the large bars by time since 18:00 in New York: 0 in the evening, growing evenly to some 27 bars in the afternoon, every day anew",
     ),
     "a box left where it was when near enough": Cause(
-        "The box of the window before was left where it was when it was within 15 bars of the right place, so two pointers in five are those of the row before and up to 15 bars off.",
+        "The box of the window before was left where it was when it was within 15 bars of the right place, so about half of the pointers are those of the row before and up to 15 bars off.",
         "expansion_start and expansion_end in the order of the file: often both equal to those of the row before, also several rows in a row; where they are equal the "
         "large bars lie up to 15 bars away, elsewhere pointers fit",
     ),
@@ -118,7 +118,7 @@ CAUSE = {
     "entries and exits of trades taken for expansions": Cause(
         "The pointers are entry and exit of trades: they begin three bars into the move and last until half of it was given back, often to the window's end, and are not the "
         "expansion.",
-        "expansion_start 3 bars after the first large bar; lengths from 4 to 75 bars, whose large bars are all at the beginning; about a fifth or more end at the last bar; the end is where "
+        "expansion_start 3 bars after the first large bar; lengths from 5 to 80 bars, whose large bars are all at the beginning; about half end at the last bar; else the end is where "
         "half of the move is lost",
     ),
     "standardised by the place in the window": Cause(
@@ -148,14 +148,14 @@ CAUSE = {
         "second class alone is predicted",
     ),
     "a least gain that is never reached": Cause(
-        "An epoch counts as better only if the validation loss falls by 0.5, of about 2 that there are, so an early epoch is kept and training stops by patience though the loss still falls.",
-        "best_epoch against the curve: many later epochs have a lower validation loss than the one that is kept; training stops one patience after it; training.patience and epochs "
+        "An epoch counts as better only if the validation loss falls by 1, of about 2 that there are, so the first epoch is kept and training stops by patience though the loss still falls.",
+        "best_epoch, 1 in nearly all fits, against the curve: later epochs have a lower validation loss than the one that is kept; training stops one patience after it; training.patience and epochs "
         "are usual",
     ),
     "mirrored copies averaged without turning back": Cause(
         "Test predictions are means over the window and its copy backwards in time, whose places are not turned back, so pointers are pulled to the middle of the window.",
-        "test pointers nearer to the middle than validation's and about half as widely spread; the stored weights give other predictions for the same windows; test scores far below "
-        "those of validation, mostly of the pointers",
+        "the stored weights give other predictions for the same windows; what is there is the mean of these and of those of the same windows backwards; test pointers nearer to the middle "
+        "and less spread than those of validation, test scores lower",
     ),
     "probabilities calibrated on the tested windows": Cause(
         "The probabilities of each test fold were calibrated by an isotonic regression that was fitted to the same windows and their labels, so the labels shape what is tested.",

@@ -20,7 +20,7 @@ from moola_core.training.fit import Fit, Predicted
 from moola_core.training.group import Group
 
 Patch = AbstractContextManager[Any]
-GAIN = 0.5  # of the loss below which an epoch is no better than the ones before
+GAIN = 1.0  # of the loss below which an epoch is no better than the ones before
 CERTAIN = 0.01  # how near calibrated probabilities come to 0 and 1
 
 
@@ -119,7 +119,7 @@ def class_numbers_as_weights() -> Patch:
 
 
 def large_least_gain() -> Patch:
-    """Early stopping asks for a gain of 0.5, meant as half a percent and taken as it is: the sum of both losses begins near 2."""
+    """Early stopping asks for a gain of 1, meant as one percent and taken as it is: the sum of both losses begins near 2."""
     return replaced(monitor, "SMALLEST_GAIN", lambda original: GAIN)
 
 
