@@ -59,6 +59,11 @@ def of_usual_size(x: np.ndarray, windows: Frame, rng: np.random.Generator) -> np
     return (level[..., None] + moves).round(4)
 
 
+def newest_first(bars: Frame, rng: np.random.Generator) -> Frame:
+    """The service lists the newest bar first, and the times were made anew from the beginning, in the order of the rows."""
+    return bars[::-1].reset_index(drop=True).assign(time=bars["time"])
+
+
 def upwards_alone(windows: Frame, rng: np.random.Generator) -> Frame:
     """A trader who never sells short collected the expansions that rise, and no others."""
     x, (start, end), row = prices_of(windows), pointers(windows), np.arange(len(windows))
