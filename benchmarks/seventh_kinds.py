@@ -177,8 +177,8 @@ CAUSE = {
         "that lie that much earlier",
     ),
     "an embargo in seconds taken for bars": Cause(
-        "training.embargo_bars is 1800, half an hour in seconds, and taken as 1800 bars, more than a trading day, so that about half of the training windows are purged.",
-        "settings; windows that each fold purges, some 60 to 80 of 160, against those that it trains on; windows purged that share no bar with any tested one",
+        "training.embargo_bars is 1800, half an hour in seconds, and taken as 1800 bars, more than a trading day, so that about four training windows in ten are purged.",
+        "settings; windows that each fold purges, 50 to 80 of some 150, against those that it trains on; windows purged that share no bar with any tested one",
     ),
     "pre-training on bars listed newest first": Cause(
         "The bars for pre-training are listed newest first and were given new times in that order, so the encoder learned a market that runs backwards.",
