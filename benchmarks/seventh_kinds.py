@@ -148,7 +148,7 @@ CAUSE = {
     ),
     "weights drawn far too large": Cause(
         "The first weights are drawn with deviation 1 whatever the width of the layer, about ten times too large, so the gates of the recurrence are shut or open and hardly learn.",
-        "the first losses are many times a constant's; stored weights of deviation about 1 where the layers' own start is about 0.1; states of the encoder near -1, 0 and 1; training losses "
+        "the first losses are two to four times a constant's; stored weights of deviation about 1 where the layers' own start is about 0.1; states of the encoder near -1, 0 and 1; training losses "
         "fall far and those of validation do not",
     ),
     "class numbers given as sampling weights": Cause(
@@ -187,7 +187,7 @@ CAUSE = {
     ),
     "the share to train on given as that to validate on": Cause(
         "sampling.valid_frac of the pre-training is 0.8, the share that was to be trained on, so the encoder was pre-trained on a fifth of the windows and hardly learned.",
-        "sampling.valid_frac of the pre-training; how many windows it trained on against those it validated on; its loss falls little and is not much below that of answering the mean",
+        "sampling.valid_frac of the pre-training; how many windows it trained on against those it validated on; its validation loss falls by a twentieth where it should by a fifth",
     ),
 }
 
