@@ -31,7 +31,7 @@ from doctor import made
 from fault_kinds import KINDS, Kind, halves
 from fifth_kinds import KINDS as FIFTH_KINDS
 from fourth_kinds import KINDS as FOURTH_KINDS
-from named_causes import FIFTH, FOURTH, NAMED, NEW, SIXTH, THIRD, TRAINING, UNSEEN
+from named_causes import FIFTH, FOURTH, NAMED, NEW, SEVENTH, SIXTH, THIRD, TRAINING, UNSEEN
 from new_kinds import KINDS as NEW_KINDS
 from seventh_kinds import KINDS as SEVENTH_KINDS
 from sixth_kinds import KINDS as SIXTH_KINDS
@@ -66,7 +66,6 @@ BY_TITLE = {
     "The prices of windows are at fault": "mended prices",
 }
 # What names the causes of the seventh set is not written down yet.
-SEVENTH: dict[str, tuple[str, ...]] = dict.fromkeys((kind.name for kind in SEVENTH_KINDS), ())
 CONTRACTS = ("data", "labels", "evaluation")
 HEALTHY = 3  # runs without a fault on each market, of other seeds of training
 # A kind that is planted by settings is named by any of them.

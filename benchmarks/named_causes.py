@@ -310,3 +310,42 @@ SIXTH: dict[str, tuple[str, ...]] = {
         "setting transfer.schedule",
     ),
 }
+
+# The same for `seventh_kinds.py`, written before any of them was judged and after the last change of what the doctor looks at.
+SEVENTH: dict[str, tuple[str, ...]] = {
+    "five-minute bars interpolated to minutes": ("body", "touching_bars", "range_in_steps", "windows_apart"),
+    "outages filled from the day before": ("twins", "open_step", "largest_bar", "unlike_bars"),
+    "prices of each window held between its tails": ("unlike_bars", "still_bars"),
+    "each bar relative to its own open": ("unlike_bars", "open_step", "level_spread"),
+    "only expansions that rise were collected": (),
+    "moves divided by their volatility": ("unlike_bars",),
+    "the clock of a replay that runs too fast": (
+        "group_lag",
+        "pointer_lag",
+        "pointer_comes_and_goes",
+        "span_movement",
+    ),
+    "a box left where it was when near enough": ("same_pointer", "labels_again", "neighbours_pointer"),
+    "missing classes taken from the nearest window": ("class_by_level", "label_noise"),
+    "answers of two charts side by side exchanged": ("neighbours_class", "neighbours_pointer"),
+    "the grade taken for the class": ("class_by_group",),
+    "entries and exits of trades taken for expansions": ("pointer_lag", "pointer_at_edge"),
+    "standardised by the place in the window": ("code inputs", TRAINING),
+    "columns left shuffled by a test of importance": ("code inputs", TRAINING),
+    "pointers squashed twice": ("code network", TRAINING),
+    "weights drawn far too large": ("code start", "weight_size", "first_loss", TRAINING),
+    "class numbers given as sampling weights": ("code batches", TRAINING),
+    "a least gain that is never reached": ("kept_epoch", TRAINING),
+    "mirrored copies averaged without turning back": ("predicted_again", TRAINING),
+    "probabilities calibrated on the tested windows": ("predicted_again", "leak"),
+    "centers written where starts are read": ("predicted_again",),
+    "an embargo in seconds taken for bars": ("setting training.embargo_bars", "trained_share"),
+    "pre-training on bars listed newest first": (
+        "frozen_bottleneck",
+        "domain_shift",
+        "learned_nothing",
+        "setting transfer.checkpoint",
+        "setting transfer.schedule",
+    ),
+    "the share to train on given as that to validate on": ("setting sampling.valid_frac",),
+}
