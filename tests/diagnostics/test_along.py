@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from moola_core.diagnostics.vitals.along import SURE, class_comes_and_goes, exchange, pointer_comes_and_goes
+from moola_core.diagnostics.vitals.along import SURE, exchange, labels_come_and_go
 from moola_core.diagnostics.vitals.sign import NotKnown
 from moola_core.market.demo import make_demo
 from tests.diagnostics.test_other_rows import Folds
@@ -63,18 +63,20 @@ def test_a_class_that_fades_within_each_sitting_is_found_with_its_length(windows
     rng, n = np.random.default_rng(rows), len(windows)
     tired = np.arange(n) % rows / rows
     p = np.clip(0.8 - 0.4 * tired + rng.normal(0, 0.15, n), 0, 1)
-    measured = class_comes_and_goes(evidence_of(windows, probabilities=own_class(windows, p)))
-    assert measured.value > SURELY and measured.detail in [f"a cycle of {rows + off} rows" for off in (-1, 0, 1)]
+    measured = labels_come_and_go(evidence_of(windows, probabilities=own_class(windows, p)))
+    assert measured.value > SURELY and measured.detail in [
+        f"classes: a cycle of {rows + off} rows" for off in (-1, 0, 1)
+    ]
     late = np.isin(windows.window_id, measured.windows)
     assert tired[late].mean() > tired[~late].mean()
     steady = np.clip(0.7 + rng.normal(0, 0.15, n), 0, 1)
-    assert class_comes_and_goes(evidence_of(windows, probabilities=own_class(windows, steady))).value < SURELY
+    assert labels_come_and_go(evidence_of(windows, probabilities=own_class(windows, steady))).value < SURELY
 
 
 def test_pointers_that_are_late_every_third_day_are_found(windows, demo):
     day = (windows.start_time.astype("datetime64[D]") - windows.start_time[0].astype("datetime64[D]")).astype(int)
     by = np.where(day % 3 == 0, 15, 0)
     late = replace(windows, start=np.clip(windows.start + by, 0, 104), end=np.clip(windows.end + by, 0, 104))
-    measured = pointer_comes_and_goes(evidence_of(late))
+    measured = labels_come_and_go(evidence_of(late))
     assert measured.value > SURELY and measured.detail.endswith("days")
-    assert pointer_comes_and_goes(evidence_of(windows)).value < SURELY
+    assert labels_come_and_go(evidence_of(windows)).value < SURELY

@@ -65,7 +65,6 @@ PLANTED = {
     "smallest_class": lambda w: w.select(np.flatnonzero((w.label == w.classes[0]) | (np.arange(len(w)) % 12 == 0))),
     "class_by_time": lambda w: replace(w, label=w.label[np.argsort(w.label)][np.argsort(np.argsort(w.start_time))]),
     "class_runs": lambda w: replace(w, label=np.sort(w.label)),
-    "nothing_given": lambda w: replace(w, label=np.where(np.arange(len(w)) % 9, w.label, "#N/A")),
     "windows_apart": lambda w: partly(w, lambda prices: prices + 40 * (np.arange(105) % 2)[:, None]),
     "same_pointer": lambda w: replace(w, start=default(w.start, 50.0), end=default(w.end, 60.0)),
     "pointer_steps": lambda w: filled_as_series(w),
@@ -84,7 +83,7 @@ PLANTED = {
     "span_movement": lambda w: replace(w, start=np.full(len(w), 2.0), end=np.full(len(w), 8.0)),
     "pointer_read": lambda w: replace(w, start=104 - w.end, end=104 - w.start),
     "neighbours_pointer": lambda w: replace(w, start=np.roll(w.start, 1), end=np.roll(w.end, 1)),
-    "alike_names": lambda w: replace(
+    "class_names": lambda w: replace(
         w, label=np.where(np.arange(len(w)) % 3, w.label, np.char.upper(w.label.astype(str)))
     ),
 }

@@ -103,38 +103,44 @@ def exchanged(evidence: Evidence) -> Measured:
 
 @sign(
     "labels",
-    "Classes that hold here and there",
-    "Where the class can be told in some rows, or on some days, and not in others, by turns, labels get worse within each sitting, or come from different hands.",
-    "Look at windows where the classes are not told: which sitting, day or batch are they from?",
+    "Labels that hold here and there",
+    "Where classes can be told, or labelled spans are movements, in some rows or on some days and not in others, by turns, labels get worse within each sitting, come from different hands, or prices are late on some days.",
+    "Look at windows where they do not hold: which sitting, day, feed or batch are they from?",
     unit="−log10 p",
     usual=(-np.inf, 3.0),
 )
-def class_comes_and_goes(evidence: Evidence) -> Measured:
-    """−log10 of the p-value that the probability of the own class, by extra trees out of fold, has no cycle along rows or days, for the cycle that it has most."""
+def labels_come_and_go(evidence: Evidence) -> Measured:
+    """−log10 of the p-value that neither the probability of the own class, by extra trees out of fold, nor the movement in the labelled span has a cycle along rows or days."""
+    tried = []
+    for words, measure in (("classes", _own_class), ("pointers", _own_movement)):
+        try:
+            value, rows = measure(evidence)
+            tried.append((_cycles(evidence, value, rows), words))
+        except NotKnown:
+            continue
+    if not tried:
+        raise NotKnown(f"It needs {LEAST_WINDOWS} windows with pointers, or whose classes extra trees were asked for.")
+    best, words = max(tried, key=lambda one: one[0].value)
+    return Measured(best.value, f"{words}: {best.detail}", best.windows)
+
+
+def _own_class(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
+    """The probability [m] of each window's own class, and the rows [m] that have one."""
     if evidence.probabilities is None:
         raise NotKnown("Extra trees were not fitted on the run's folds.")
     with np.errstate(invalid="ignore"):
         p = np.nanmean(evidence.probabilities, axis=0)[np.arange(len(evidence.target)), evidence.target]
-    return _cycles(evidence, p, np.flatnonzero(np.isfinite(p)))
+    rows = np.flatnonzero(np.isfinite(p))
+    return p[rows], rows
 
 
-@sign(
-    "labels",
-    "Pointers that hold here and there",
-    "Where labelled spans are movements in some rows, or on some days, and not in others, by turns, pointers get worse within each sitting, or prices are late on some days.",
-    "Look at windows whose spans hold little movement: which sitting, day, feed or batch are they from?",
-    unit="−log10 p",
-    usual=(-np.inf, 3.0),
-)
-def pointer_comes_and_goes(evidence: Evidence) -> Measured:
-    """−log10 of the p-value that the movement in the labelled spans has no cycle along rows or days, for the cycle that it has most."""
+def _own_movement(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     own = pointers_of(evidence)
-    return _cycles(evidence, own.own, own.rows)
+    return own.own, own.rows
 
 
 def _cycles(evidence: Evidence, value: np.ndarray, rows: np.ndarray) -> Measured:
-    """The surest cycle of values along the rows of the file or the days; value: of all windows or of those at rows."""
-    value = value[rows] if len(value) > len(rows) else value
+    """The surest cycle of values [m] of the windows at rows [m], along the rows of the file or the days."""
     if len(value) < LEAST_WINDOWS or np.ptp(value) == 0:
         raise NotKnown(f"It needs {LEAST_WINDOWS} windows.")
     axes = {"rows": evidence.rows_in_file[rows]}

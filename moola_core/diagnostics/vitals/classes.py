@@ -39,33 +39,19 @@ SLIPPED = 2.5  # standard deviations by which another row's class is told better
 
 @sign(
     "labels",
-    "Class names that are nearly the same",
-    "One class in two spellings is two classes to a model.",
-    "Write each class in one way.",
+    "Class names that are nearly the same, or mean nothing",
+    "One class in two spellings is two classes to a model, and a failed look-up, a blank or an error of a spreadsheet is none, which a model learns as one.",
+    "Write each class in one way; find the labels of windows that have none, or leave them out.",
+    unit="names",
     usual=(-np.inf, 0.0),
 )
-def alike_names(evidence: Evidence) -> Measured:
-    """Number of pairs of class names that differ in case, punctuation or an ending alone."""
-    alike = [
-        pair
-        for pair in combinations(np.unique(evidence.every.label.astype(str)), 2)
-        if _stem(pair[0]) == _stem(pair[1])
-    ]
-    return Measured(float(len(alike)), "; ".join(f"{one} and {other}" for one, other in alike))
-
-
-@sign(
-    "labels",
-    "A class that means nothing was given",
-    "A failed look-up, a blank or an error of a spreadsheet is no class, and a model learns it as one.",
-    "Find the labels of these windows, or leave the windows out.",
-    usual=(-np.inf, 0.0),
-)
-def nothing_given(evidence: Evidence) -> Measured:
-    """Share of the windows whose class is a word for no value."""
+def class_names(evidence: Evidence) -> Measured:
+    """Number of pairs of class names that differ in case, punctuation or an ending alone, and of names that are words for no value."""
+    names = np.unique(evidence.every.label.astype(str))
+    alike = [f"{one} and {other}" for one, other in combinations(names, 2) if _stem(one) == _stem(other)]
     none = np.isin(np.char.lower(np.char.strip(evidence.label)), NOTHING)
-    names = sorted(set(evidence.label[none]))
-    return Measured(float(none.mean()), ", ".join(names), evidence.some(none))
+    empty = sorted(set(evidence.label[none]))
+    return Measured(float(len(alike) + len(empty)), "; ".join([*alike, *empty]), evidence.some(none))
 
 
 def _stem(name: str) -> str:

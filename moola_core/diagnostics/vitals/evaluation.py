@@ -41,24 +41,6 @@ def fold_classes(evidence: Evidence) -> Measured:
 
 @sign(
     "evaluation",
-    "Windows that select the epoch",
-    "An epoch selected on a handful of windows is selected at random.",
-    "Raise training.validation_size.",
-    unit="windows",
-    tail="low",
-    usual=(8.0, np.inf),
-)
-def validation_windows(evidence: Evidence) -> Measured:
-    """Validation windows of a fit; the median over fits."""
-    folds = evidence.fits()
-    sizes = [len(folds.rows(*fit).validation) for fit in folds]
-    if not evidence.spec.is_network:
-        raise NotKnown("No epoch is selected.")
-    return Measured(float(np.median(sizes)))
-
-
-@sign(
-    "evaluation",
     "Share of the windows that train",
     "A fit that trains on half of the windows is not the model that all of them would give.",
     "Use five folds or more.",

@@ -145,20 +145,6 @@ def stored_epoch(evidence: Evidence) -> Measured:
     return Measured(float(np.mean(list(off.values()))), f"{differ} of {len(off)} fits differ")
 
 
-@sign(
-    "optimisation",
-    "Steps of an epoch",
-    "One step an epoch has no noise to leave a bad start with, and learns slowly.",
-    "Choose a batch of a fifth of the windows or less.",
-    unit="steps",
-    tail="low",
-    usual=(1.5, np.inf),
-)
-def steps_of_epoch(evidence: Evidence) -> Measured:
-    """Steps of a fit over its epochs; the median over fits."""
-    return Measured(evidence.fact("steps_per_fit") / max(float(np.mean(evidence.fact("epochs_run"))), 1.0))
-
-
 def _steps(evidence: Evidence, column: str) -> pd.DataFrame:
     if evidence.steps is None or column not in evidence.steps or not evidence.steps[column].notna().any():
         raise NotKnown("It is recorded by step of networks that were trained here.")
