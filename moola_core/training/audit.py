@@ -31,7 +31,7 @@ from moola_core.training.by_definition import (
     of_folds,
     share_apart,
 )
-from moola_core.training.by_property import of_outputs, of_reach, of_reading, of_stored
+from moola_core.training.by_property import of_outputs, of_range, of_reach, of_reading, of_stored
 from moola_core.training.device import Device, own_random_state, torch_on_one_thread
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.group import Group
@@ -218,6 +218,14 @@ class _Audit:
         with torch.no_grad():
             outputs = self.answer(True, torch.from_numpy(self.group.fits[0].fold.train))[0]
         yield from of_outputs(torch.cat([part[0] for part in _parts(outputs) if part.ndim == 3], 1))
+        heads = (
+            ("class_head", lambda: self.answer(True, rows)[0].logits, (-5.0, 5.0)),
+            ("pointer_head", lambda: self.answer(True, rows)[0].pointer, (0.1, 0.9)),
+        )
+        columns = dict(_columns(group))
+        for head, ask, whole in heads:
+            if f"{head}.linear.bias" in columns and f"{head}.score.weight" not in columns:
+                yield from of_range(group, columns[f"{head}.linear.bias"], ask, whole)
         yield from of_reading(group, lambda: _parts(self.answer(True, rows)[0]))
 
     def of_loss(self) -> Iterator[Deviation]:

@@ -14,6 +14,7 @@ from moola_core.training.group import Group
 MOVED = 1e-9  # of the states' size: what a bar changes in those of its neighbours is larger, however little a network has learned
 LEAST = 30  # windows whose answers can be compared
 TIED = 1 - 1e-9  # rank correlation of two answers that are one
+PUSH = 30.0  # of a bias: far more than any answer is
 CUT = 0.05  # share of answers that are exactly 0
 
 
@@ -65,6 +66,19 @@ def of_outputs(outputs: Tensor) -> Iterator[Deviation]:
     alike = np.abs(np.corrcoef(values.argsort(0).argsort(0), rowvar=False)) if values.shape[1] > 1 else np.eye(1)
     if (alike - np.eye(len(alike)) > TIED).any():
         yield Deviation("network", "two of its answers are one: the windows have the same order by both")
+
+
+def of_range(group: Group, bias: slice, ask: Callable[[], Tensor], whole: tuple[float, float]) -> Iterator[Deviation]:
+    """Answers [windows, D] reach both ends of their range when the bias of the layer that gives them is pushed there; whole: about where that begins."""
+    kept, reached = group.stacked.matrix[:, bias].clone(), list[float]()
+    for push in (-PUSH, PUSH):
+        group.stacked.matrix[:, bias] = kept + push
+        with torch.no_grad():
+            reached.append(float(ask().double().median()))
+    group.stacked.matrix[:, bias] = kept
+    for end, value, beyond in (("low", reached[0], reached[0] > whole[0]), ("high", reached[1], reached[1] < whole[1])):
+        if beyond:
+            yield Deviation("network", f"its answers cannot be {end}: pushed as far as they go, they are {value:.2g}")
 
 
 def of_stored(before: Tensor, group: Group) -> Iterator[Deviation]:

@@ -72,6 +72,16 @@ def test_the_rows_that_labels_were_taken_from_are_found(mixed, words):
     assert measured.value > 3 and words in measured.detail
 
 
+def test_pointers_that_were_exchanged_in_some_pairs_of_rows_are_found(mixed):
+    pairs = np.arange(len(mixed)) // 2
+    some = np.random.default_rng(4).random(pairs[-1] + 1) < 0.5
+    source = np.where(some[pairs], np.minimum(np.arange(len(mixed)) ^ 1, len(mixed) - 1), np.arange(len(mixed)))
+    wrong = replace(mixed, start=mixed.start[source], end=mixed.end[source])
+    measured = neighbours_pointer(evidence_of(wrong))
+    assert measured.value > 3 and "of the other row of its pair" in measured.detail
+    assert neighbours_pointer(evidence_of(mixed)).value < 3
+
+
 def test_labels_of_their_own_rows_and_labels_at_random_are_not_said_to_be_of_others(mixed):
     assert slip(evidence_of(mixed, folds=Folds(len(mixed)))).deviations < 0
     random = replace(mixed, label=np.random.default_rng(1).permutation(mixed.label))
@@ -86,7 +96,7 @@ def test_each_assignment_comes_once_and_is_one_of_all_rows(mixed):
         assert len(np.unique(kept)) == len(kept) >= len(mixed) - 2
     ordered = mixed.select(np.argsort(mixed.start_time))
     named = replace(ordered, window_id=np.array([f"w{i:03d}" for i in range(len(ordered))], object))
-    assert len(other_rows(evidence_of(named))) == 4 + 1  # slipped, or turned round
+    assert len(other_rows(evidence_of(named))) == 4 + 1 + 1  # slipped, turned round, or exchanged in pairs
 
 
 def test_the_largest_of_many_counts_as_the_largest_of_four(mixed):

@@ -59,7 +59,7 @@ PLANTED = {
     "largest_bar": lambda w: spiked(w),
     "open_step": lambda w: replace(w, prices=np.concatenate([np.roll(w.prices[..., :1], 3, 1), w.prices[..., 1:]], 2)),
     "body": lambda w: replace(w, prices=np.concatenate([w.prices[..., 3:], w.prices[..., 1:]], 2)),
-    "range_in_steps": lambda w: replace(w, prices=np.round(w.prices / 20) * 20),
+    "one_direction": lambda w: replace(w, prices=rising(w)),
     "level_spread": scaled,
     "twins": lambda w: w.select(np.r_[np.arange(len(w)), np.arange(9)]),
     "smallest_class": lambda w: w.select(np.flatnonzero((w.label == w.classes[0]) | (np.arange(len(w)) % 12 == 0))),
@@ -115,6 +115,14 @@ def filled_as_series(windows):
 
 def default(values, value):
     return np.where(np.arange(len(values)) % 5 == 0, value, values)
+
+
+def rising(windows):
+    """Prices turned upside down where the labelled expansion falls."""
+    each = np.arange(len(windows))
+    falls = windows.prices[each, windows.end.astype(int), 3] < windows.prices[each, windows.start.astype(int), 0]
+    mirrored = 2 * windows.prices[:, :1, :1] - windows.prices[..., [0, 2, 1, 3]]
+    return np.where(falls[:, None, None], mirrored, windows.prices)
 
 
 def spiked(windows):

@@ -27,6 +27,7 @@ MORE = (
     "training.averaging",
     "training.warmup_frac",
     "objective.mask_block_bars",
+    "sampling.valid_frac",
 )
 EITHER = (
     "loss.class_weight",
@@ -49,6 +50,7 @@ SHARES = (
     "training.validation_size",
     "training.warmup_frac",
     "objective.mask_frac",
+    "sampling.valid_frac",
 )
 
 

@@ -36,6 +36,9 @@ def _assignments(orders: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarra
             source[order[inside]] = order[inside.start + lag : inside.stop + lag]
             where = "" if name == FILE else f" in the order of {name}"
             yield f"{abs(lag)} {'row' if abs(lag) == 1 else 'rows'} {'below' if lag > 0 else 'above'}{where}", source
+    count = len(orders[FILE])
+    partner = np.arange(count) ^ 1
+    yield "of the other row of its pair", np.where(partner < count, partner, -1)
     for (name, order), (other, theirs) in permutations(orders.items(), 2):
         source = np.full(len(order), -1)
         source[order] = theirs

@@ -16,6 +16,7 @@ ZERO = np.zeros(1, int)
 CHANCE = 0.5  # rank of a span that lies anywhere
 SURE = 3.5  # standard errors, the largest of many lags
 LEAST = 20  # windows with a pointer
+RANDOM = 10  # orders of the rows, for what a pointer of any row holds
 STEPS = (5, 15)  # bars of a coarser chart
 
 
@@ -131,6 +132,21 @@ def span_movement(evidence: Evidence) -> Measured:
 
 @sign(
     "labels",
+    "Expansions of one direction",
+    "Markets expand up and down; where all labelled expansions go one way, a model has never seen the other.",
+    "Look at how windows were chosen: add expansions of the other direction, or ask the model of one direction alone.",
+    usual=(-np.inf, 0.9),
+)
+def one_direction(evidence: Evidence) -> Measured:
+    """Share of the expansions that go the more frequent way, from the first open to the last close."""
+    own = pointers_of(evidence)
+    each = np.arange(len(own.rows))
+    up = own.prices[each, own.end, 3] > own.prices[each, own.start, 0]
+    return Measured(float(max(up.mean(), 1 - up.mean())), f"{up.sum()} of {len(up)} rise")
+
+
+@sign(
+    "labels",
     "Pointers at a constant lag",
     "Where all spans would move further some bars earlier or later, pointers are counted from another bar.",
     "Check whether bars are counted from 0 or 1, from the window's start or from another time, and by which end bars are stamped.",
@@ -222,13 +238,28 @@ def readings(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     usual=(-np.inf, 3.0),
 )
 def neighbours_pointer(evidence: Evidence) -> Measured:
-    """By how many standard errors the movement in the spans grows with the pointers of another row, less what the largest of so many gains by chance."""
-    own, every = pointers_of(evidence), evidence.every
-    rows, gains = evidence.rows_in_file[own.rows], []
+    """By how many standard errors the movement in the spans grows with the pointers of another row, or in those that hold little exceeds that of pointers of any row,
+    less what the largest of so many gains by chance."""
+    own = pointers_of(evidence)
+    quiet = own.own < CHANCE
+    any_row = np.nanmean([_with_pointers_of(evidence, own, source) for source in _random_rows(evidence)], axis=0)
+    gains = []
     for words, source in other_rows(evidence):
-        other = source[rows]
-        known = every.has_pointer[other] & (other >= 0)
-        start, end = (np.where(known, side[other], -1).astype(int) for side in (every.start, every.end))
-        gains.append((gain_in_movement(own.ranks(start, end)[0], own.own), words))
+        ranks = _with_pointers_of(evidence, own, source)
+        part = f"{words}, in {(quiet & np.isfinite(ranks)).sum()} spans that hold little movement"
+        gains += [(gain_in_movement(ranks, own.own), words), (gain_in_movement(ranks[quiet], any_row[quiet]), part)]
     gain, words = max(gains)
     return Measured(of_several(gain, len(gains)), words)
+
+
+def _with_pointers_of(evidence: Evidence, own: Pointers, source: np.ndarray) -> np.ndarray:
+    """The ranks [m] of the spans with the pointers of the rows that `source` [N] has for them."""
+    every, other = evidence.every, source[evidence.rows_in_file[own.rows]]
+    known = every.has_pointer[other] & (other >= 0)
+    start, end = (np.where(known, side[other], -1).astype(int) for side in (every.start, every.end))
+    return own.ranks(start, end)[0]
+
+
+def _random_rows(evidence: Evidence) -> Iterator[np.ndarray]:
+    rng = np.random.default_rng(0)
+    yield from (rng.permutation(len(evidence.every)) for _ in range(RANDOM))

@@ -174,10 +174,10 @@ def body(evidence: Evidence) -> Measured:
 @sign(
     "data",
     "Bars that open or close at their high or low",
-    "In minutes of trading many bars open or close at their highest or lowest price; where none does, high and low are not of the same trades as open and close.",
-    "Check where high and low come from: quotes in place of trades, prices smoothed or averaged, another bar or day.",
-    tail="low",
-    usual=(0.04, np.inf),
+    "In minutes of trading many bars, and never all, open or close at their highest or lowest price; where none does, high and low are not of the same trades as open and close, and where all do there are none of their own.",
+    "Check where high and low come from: quotes in place of trades, prices smoothed, averaged or interpolated, another bar or day.",
+    tail="both",
+    usual=(0.04, 0.97),
 )
 def touching_bars(evidence: Evidence) -> Measured:
     """Share of the bars with a range whose open or close is their high or low; of bars of at most five minutes."""
@@ -212,24 +212,6 @@ def same_expansion(evidence: Evidence) -> Measured:
         again[step:] |= alike
         again[:-step] |= alike
     return Measured(float(again.mean()), f"{again.sum()} of {len(rows)}", evidence.some(rows[order[again]]))
-
-
-@sign(
-    "data",
-    "Range of a bar in price steps",
-    "Where a bar moves by one step or none, the prices were rounded and the movement is lost.",
-    "Look at the smallest step between prices: are they rounded more coarsely than the exchange's tick?",
-    unit="steps",
-    tail="low",
-    usual=(3.0, np.inf),
-)
-def range_in_steps(evidence: Evidence) -> Measured:
-    """Mean range over the smallest step between two prices of the window; the median over windows."""
-    steps = []
-    for window, size in zip(evidence.windows.prices, mean_range(evidence.windows.prices), strict=True):
-        different = np.diff(np.unique(np.round(window.ravel() / window.mean(), 9))) * window.mean()
-        steps.append(size / different.min() if len(different) else 0.0)
-    return Measured(float(np.median(steps)))
 
 
 @sign(
