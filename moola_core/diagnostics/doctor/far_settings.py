@@ -33,9 +33,7 @@ class FarSettings(Check):
             WARNING,
             f"{sentence[0].upper()}{sentence[1:]}." if sentence.startswith("in ") else f"{sentence}.",
             {"settings": names, "values": [one.value for one in (*own, *before)]},
-            "Set it back, or compare both by a study of the two: networks seldom learn so."
-            if len(names) == 1
-            else "Set them back, one at a time.",
+            "If you did not mean this, launch the run again with a preset's value. If you did, launch it with both and compare them.",
             _set_back(case, own),
             title=f"{names[0]} is far from that of every preset"
             if len(names) == 1
