@@ -284,7 +284,7 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
         return list(finding["evidence"]["signs"])
     if finding["check"] == "training_code":
         return [f"code {part}" for part in finding["evidence"]["parts"]]
-    if finding["check"] in ("far_settings", "better_grades_excluded"):
+    if finding["check"] in ("far_settings", "first_grades_excluded"):
         return [f"setting {name.removeprefix('pretrain.')}" for name in finding["evidence"]["settings"]]
     if finding["check"] == "experiments" and not finding["evidence"].get("settings"):
         return [BY_TITLE.get(finding["title"], finding["check"])]

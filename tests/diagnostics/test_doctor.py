@@ -214,7 +214,7 @@ RULES["training_code"] = (
     {"deviations": (("loss", "in training the class loss is 1.4, by its definition 0.7"),)},
     {"deviations": ()},
 )
-RULES["better_grades_excluded"] = (
+RULES["first_grades_excluded"] = (
     {"excluded_grades": ("A", "B"), "grades": ("C", "D"), "n_windows": 80},
     {"excluded_grades": ("D",), "grades": ("A", "B", "C")},
 )

@@ -8,10 +8,10 @@ from moola_core.specs import Data
 
 
 @register
-class BetterGradesExcluded(Check):
+class FirstGradesExcluded(Check):
     """Grades of one letter that are left out come before all that take part. Reads `excluded_grades` and `grades`, those that take part."""
 
-    id, title = "better_grades_excluded", "The better grades are left out"
+    id, title = "first_grades_excluded", "The first grades are left out, and later ones take part"
     kinds = ("finetune",)
     invalidates = ("macro F1", "comparisons with other runs")
 
