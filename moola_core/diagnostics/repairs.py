@@ -120,12 +120,13 @@ def _readings(evidence: Evidence, own: Pointers) -> Iterator[tuple[str, np.ndarr
             lags = ((f"of {name}", inside), (f"outside of {name}", outside))
             title = ", ".join(f"{part} {_bars(lag)}" for part, lag in lags if lag)
             yield title, windows.start + by, windows.end + by
-    for title, *sides in readings(own):
-        yield title, *(_of_all(windows, own.rows, side) for side in sides)
+    for title, start, end in readings(own):
+        yield title, _of_all(windows, own.rows, start), _of_all(windows, own.rows, end)
     every, rows = evidence.every, evidence.rows_in_file
     for words, source in other_rows(evidence):
         other = source[rows]
-        yield f"taken {words}", *(np.where(other >= 0, side[other], np.nan) for side in (every.start, every.end))
+        start, end = (np.where(other >= 0, side[other], np.nan) for side in (every.start, every.end))
+        yield f"taken {words}", start, end
 
 
 def _of_all(windows: Windows, rows: np.ndarray, side: np.ndarray) -> np.ndarray:

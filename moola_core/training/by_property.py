@@ -68,14 +68,19 @@ def of_outputs(outputs: Tensor) -> Iterator[Deviation]:
         yield Deviation("network", "two of its answers are one: the windows have the same order by both")
 
 
-def of_range(group: Group, bias: slice, ask: Callable[[], Tensor], whole: tuple[float, float]) -> Iterator[Deviation]:
+def of_range(
+    group: Group, bias: slice, ask: Callable[[], Tensor | None], whole: tuple[float, float]
+) -> Iterator[Deviation]:
     """Answers [windows, D] reach both ends of their range when the bias of the layer that gives them is pushed there; whole: about where that begins."""
     kept, reached = group.stacked.matrix[:, bias].clone(), list[float]()
     for push in (-PUSH, PUSH):
         group.stacked.matrix[:, bias] = kept + push
         with torch.no_grad():
-            reached.append(float(ask().double().median()))
+            own = ask()
+        reached += [] if own is None else [float(own.double().median())]
     group.stacked.matrix[:, bias] = kept
+    if not reached:
+        return
     for end, value, beyond in (("low", reached[0], reached[0] > whole[0]), ("high", reached[1], reached[1] < whole[1])):
         if beyond:
             yield Deviation("network", f"its answers cannot be {end}: pushed as far as they go, they are {value:.2g}")

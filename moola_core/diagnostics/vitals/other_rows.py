@@ -53,7 +53,7 @@ def _orders(evidence: Evidence) -> dict[str, np.ndarray]:
     if not np.isnat(every.start_time).any():
         orders["time"] = np.argsort(every.start_time, kind="stable")
     orders["ids as text"] = np.argsort(ids, kind="stable")
-    orders["ids as numbers"] = np.array(sorted(range(len(ids)), key=lambda i: _natural(ids[i])))
+    orders["ids as numbers"] = np.array(sorted(range(len(ids)), key=lambda i: _natural(str(ids[i]))))
     return orders
 
 
