@@ -244,6 +244,17 @@ def test_a_setting_far_from_those_of_every_preset_is_named_and_set_back(name, va
     assert parse(finding.spec) == change(preset("quick").finetune(), {"data.windows": "windows.parquet"})
 
 
+def test_a_far_rate_of_the_transfer_is_not_set_back_where_the_pre_training_is_at_fault():
+    spec = change(SPEC, {"transfer.schedule": "gradual", "transfer.all_lr": 0.5})
+    facts = {"far_settings": far_settings(spec), "pretraining_findings": [NOTHING_LEARNED]}
+    (finding,) = examine(Case("finetune", facts, spec), [CHECKS["far_settings"]]).findings
+    assert parse(finding.spec).transfer.checkpoint == "" and parse(finding.spec).transfer.all_lr != 0.5
+    (finding,) = examine(
+        Case("finetune", facts | {"pretraining_findings": []}, spec), [CHECKS["far_settings"]]
+    ).findings
+    assert parse(finding.spec).transfer.checkpoint == "here.pt" and parse(finding.spec).transfer.all_lr != 0.5
+
+
 @pytest.mark.parametrize(
     "changes",
     [
@@ -262,7 +273,8 @@ def test_settings_near_those_of_presets_or_switched_off_are_not_far(changes):
 def test_a_setting_of_the_pre_training_is_named_as_such():
     before = far_settings(change(preset("quick").pretrain(), {"objective.mask_frac": 0.97}))
     (finding,) = found("far_settings", {"far_settings": [], "far_in_pretraining": before}).findings
-    assert finding.evidence["settings"] == ["pretrain.objective.mask_frac"] and finding.spec is None
+    assert finding.evidence["settings"] == ["pretrain.objective.mask_frac"]
+    assert parse(finding.spec).transfer.checkpoint == "", "an encoder that was trained so is left out"
     assert finding.summary.startswith("In the pre-training objective.mask_frac is 0.97, and presets have 0.15")
 
 

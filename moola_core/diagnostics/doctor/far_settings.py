@@ -7,6 +7,7 @@ from typing import Any
 from moola_core.diagnostics.doctor.check import WARNING, Case, Check, fix_spec, register
 from moola_core.diagnostics.doctor.preset_ranges import Far
 from moola_core.diagnostics.doctor.suspects import reference_of, sound_pretraining
+from moola_core.diagnostics.doctor.transferring import without_encoder
 from moola_core.diagnostics.results import Finding
 from moola_core.specs import Finetune
 
@@ -34,16 +35,19 @@ class FarSettings(Check):
             f"{sentence[0].upper()}{sentence[1:]}." if sentence.startswith("in ") else f"{sentence}.",
             {"settings": names, "values": [one.value for one in (*own, *before)]},
             "If you did not mean this, launch the run again with a preset's value. If you did, launch it with both and compare them.",
-            _set_back(case, own),
+            _set_back(case, own, leave_encoder=bool(before)),
             title=f"{names[0]} is far from that of every preset"
             if len(names) == 1
             else "Settings are far from those of every preset",
         )
 
 
-def _set_back(case: Case, own: list[Far]) -> dict[str, Any] | None:
-    """The run with these settings of a sound preset; None where they are those of the pre-training."""
-    if not own or case.spec is None:
+def _set_back(case: Case, own: list[Far], leave_encoder: bool) -> dict[str, Any] | None:
+    """The run with its far settings as a sound preset has them; from random weights where the pre-training is at fault."""
+    if case.spec is None:
         return None
     sound = (reference_of(case.spec) if isinstance(case.spec, Finetune) else sound_pretraining()).model_dump()
-    return fix_spec(case, {one.name: sound[group][field] for one in own for group, field in [one.name.split(".")]})
+    changes = {one.name: sound[group][field] for one in own for group, field in [one.name.split(".")]}
+    return (
+        without_encoder(case, changes) if leave_encoder or case.get("pretraining_findings") else fix_spec(case, changes)
+    )

@@ -43,6 +43,7 @@ class TooLittleTraining(Check):
 
     id, title = "too_little_training", "Too little training"
     networks_only = True
+    after = ("far_settings",)
     kinds = ("finetune",)
 
     def judge(self, case: Case) -> Finding | None:
@@ -72,7 +73,7 @@ class StoppedTooEarly(Check):
     id, title = "stopped_too_early", "Stopped too early"
     usual = True
     networks_only = True
-    after = ("too_little_training",)
+    after = ("far_settings", "too_little_training")
 
     def judge(self, case: Case) -> Finding | None:
         if case.kind == "reported" or case.planned:

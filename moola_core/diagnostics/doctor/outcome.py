@@ -26,6 +26,8 @@ from moola_core.specs import Faults
 
 CAUSES = (
     "training_code",
+    "far_settings",
+    "first_grades_excluded",
     "head_too_wide",
     "feature_without_scale",
     "drowned_by_jitter",
