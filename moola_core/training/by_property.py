@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from moola_core.models.multitask import Outputs
 from moola_core.training.by_definition import ALIKE, Deviation
 from moola_core.training.group import Group
 
@@ -15,6 +16,10 @@ MOVED = 1e-9  # of the states' size: what a bar changes in those of its neighbou
 LEAST = 30  # windows whose answers can be compared
 TIED = 1 - 1e-9  # rank correlation of two answers that are one
 PUSH = 30.0  # of a bias: far more than any answer is
+HEADS = {
+    "class_head": ("logits", -5.0, 5.0),
+    "pointer_head": ("pointer", 0.1, 0.9),
+}  # and about where the ends of its range begin
 CUT = 0.05  # share of answers that are exactly 0
 
 
@@ -68,22 +73,26 @@ def of_outputs(outputs: Tensor) -> Iterator[Deviation]:
         yield Deviation("network", "two of its answers are one: the windows have the same order by both")
 
 
-def of_range(
-    group: Group, bias: slice, ask: Callable[[], Tensor | None], whole: tuple[float, float]
-) -> Iterator[Deviation]:
-    """Answers [windows, D] reach both ends of their range when the bias of the layer that gives them is pushed there; whole: about where that begins."""
-    kept, reached = group.stacked.matrix[:, bias].clone(), list[float]()
-    for push in (-PUSH, PUSH):
-        group.stacked.matrix[:, bias] = kept + push
-        with torch.no_grad():
-            own = ask()
-        reached += [] if own is None else [float(own.double().median())]
-    group.stacked.matrix[:, bias] = kept
-    if not reached:
-        return
-    for end, value, beyond in (("low", reached[0], reached[0] > whole[0]), ("high", reached[1], reached[1] < whole[1])):
-        if beyond:
-            yield Deviation("network", f"its answers cannot be {end}: pushed as far as they go, they are {value:.2g}")
+def of_heads(group: Group, columns: Mapping[str, slice], ask: Callable[[], Outputs]) -> Iterator[Deviation]:
+    """What each head says reaches both ends of its range when the bias of its layer is pushed there.
+
+    columns: of each tensor that trains; heads that score bars or spans have no such bias.
+    """
+    for head, (name, words, low, high) in HEADS.items():
+        bias = columns.get(f"{head}.linear.bias")
+        if bias is None or f"{head}.score.weight" in columns:
+            continue
+        kept, reached = group.stacked.matrix[:, bias].clone(), list[float]()
+        for push in (-PUSH, PUSH):
+            group.stacked.matrix[:, bias] = kept + push
+            with torch.no_grad():
+                own: Tensor | None = getattr(ask(), name)
+            reached += [] if own is None else [float(own.double().median())]
+        group.stacked.matrix[:, bias] = kept
+        if reached and reached[0] > low:
+            yield Deviation("network", f"pushed down as far as they go, its {words} are still {reached[0]:.2g}")
+        if reached and reached[1] < high:
+            yield Deviation("network", f"pushed up as far as they go, its {words} are still {reached[1]:.2g}")
 
 
 def of_stored(before: Tensor, group: Group) -> Iterator[Deviation]:
