@@ -17,8 +17,8 @@ LEAST = 30  # windows whose answers can be compared
 TIED = 1 - 1e-9  # rank correlation of two answers that are one
 PUSH = 30.0  # of a bias: far more than any answer is
 HEADS = {
-    "class_head": ("logits", -5.0, 5.0),
-    "pointer_head": ("pointer", 0.1, 0.9),
+    "class_head": ("logits", "class scores", -5.0, 5.0),
+    "pointer_head": ("pointer", "pointers", 0.1, 0.9),
 }  # and about where the ends of its range begin
 CUT = 0.05  # share of answers that are exactly 0
 
