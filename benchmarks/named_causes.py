@@ -10,7 +10,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "spikes in the prices": ("largest_bar", "unlike_bars"),
     "prices that stand still": ("still_bars", "unlike_bars"),
     "half of the windows in another unit": ("level_spread", "unlike_bars"),
-    "prices rounded to a coarse tick": ("unlike_bars"),
+    "prices rounded to a coarse tick": ("unlike_bars",),
     "half of the windows backwards in time": ("unlike_bars",),
     "gaps filled with the last price": ("still_bars", "unlike_bars"),
     "open taken from the bar after": ("open_step", "body", "unlike_bars"),

@@ -39,9 +39,7 @@ def test_a_finished_run(show, page, dataset, store):
     assert len(viewers(at)) == (page == "windows")
 
 
-@pytest.mark.parametrize(
-    "page", [*PAGES, "predict", "compare", "doctor", "features", "history", "investigate", "report"]
-)
+@pytest.mark.parametrize("page", ["windows", "launch", "runs", "predict", "compare", "report"])
 def test_a_page_that_is_drawn_again_leaves_alone_what_is_chosen_meanwhile(show, page, dataset, store):
     run = make_span_run(store, dataset)
     make_predicted(run, dataset.with_name("bars.parquet"))
