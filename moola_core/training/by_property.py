@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from moola_core.models import encoders
 from moola_core.models.multitask import Outputs
 from moola_core.training.by_definition import ALIKE, Deviation
 from moola_core.training.group import Group
@@ -24,16 +25,21 @@ CUT = 0.05  # share of answers that are exactly 0
 
 
 def of_reach(group: Group, row: int) -> Iterator[Deviation]:
-    """What an encoder makes of a bar rests on the bars next to it as well, at every place of a window."""
+    """What an encoder of the package makes of a bar rests on the bars next to it as well, at every place of a window; others may read each bar alone."""
+    if not type(group.fits[0].model.encoder).__module__.startswith(f"{encoders.__name__}."):
+        return
     x = group.windows.scaled(group.rows_of([np.array([row])])).transpose(1, 2).detach()  # [1, K, 1, F]
     bars = x.shape[1]
-    moved = x.repeat(1, 1, bars + 1, 1)  # the window as it is comes last
-    moved[0, torch.arange(bars), torch.arange(bars)] += 1.0
+    moved = x.repeat(1, 1, 2 * bars + 1, 1)  # a bar moved up, a bar moved down, and at last the window as it is
+    each = torch.arange(bars)
+    for first, by in ((0, 1.0), (bars, -1.0)):
+        moved[0, each, first + each] += by
     with torch.no_grad():
-        states = group.network.encode(moved, None)[0].double()  # [K, K + 1, H]
-    if states.shape[:2] != (bars, bars + 1):
+        states = group.network.encode(moved, None)[0].double()  # [K, 2K + 1, H]
+    if states.shape[:2] != (bars, 2 * bars + 1):
         return
-    change = (states[:, :-1] - states[:, -1:]).abs().amax(-1).numpy()  # of bar t by bar b
+    up, down = (states[:, :-1] - states[:, -1:]).abs().amax(-1).numpy().reshape(bars, 2, bars).swapaxes(0, 1)
+    change = np.maximum(up, down)  # of bar t by bar b
     least = MOVED * float(states.abs().mean())
     apart = np.maximum(np.diagonal(change, 1), np.diagonal(change, -1)) <= least
     if apart.any():

@@ -264,6 +264,8 @@ def test_a_far_rate_of_the_transfer_is_not_set_back_where_the_pre_training_is_at
         {"training.weight_decay": 0.0},
         {"training.epochs": 200},
         {"model.hidden": 8},
+        {"training.weight_decay": 0.05},
+        {"training.max_grad_norm": 0.2},
     ],
 )
 def test_settings_near_those_of_presets_or_switched_off_are_not_far(changes):

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 from moola_core.presets import PRESETS
 from moola_core.specs import Finetune, Pretrain
 
-FACTOR = 4.0  # times the most, or a quarter of the least, that any preset has
+FACTOR = 4.0  # times the most, or a quarter of the least, that any preset has, of numbers and shares
+SCALE_FACTOR = 10.0  # the same of rates, weights and other scales, which are chosen by powers of ten
 # Settings in which far less, or far more, than in any preset keeps a network from learning; as a share where they are one.
 LESS = (
     "model.hidden",
@@ -52,6 +53,15 @@ SHARES = (
     "objective.mask_frac",
     "sampling.valid_frac",
 )
+COUNTED = (
+    "model.hidden",
+    "model.trunk_width",
+    "training.epochs",
+    "training.patience",
+    "training.batch_size",
+    "objective.mask_block_bars",
+    "objective.horizon_bars",
+)
 
 
 class Far(NamedTuple):
@@ -78,7 +88,8 @@ def far_settings(spec: Finetune | Pretrain) -> list[Far]:
         sizes = [one for one in known if one] or [value]  # zero switches a thing off, and is no size of it
         one = Far(name, value, min(sizes), max(sizes))
         less, more = value < one.least and name not in MORE, value > one.most and name not in LESS
-        if value not in known and (less or more) and _factor(one) >= FACTOR:
+        limit = FACTOR if name in (*COUNTED, *SHARES) else SCALE_FACTOR
+        if value not in known and (less or more) and _factor(one) >= limit:
             far.append(one)
     return far
 
