@@ -15,7 +15,7 @@ from moola_core.market.stamps import one_bar
 COLUMNS = ("open", "high", "low", "close")
 OFF = 0.05  # of the window's mean range: what rounding does not explain
 LONGEST_S = 300.0
-LEAST_UNITS = 3  # that a window moves over, so that all decimals could occur
+LEAST_UNITS = 20  # whole units in which there are prices, so that all decimals could occur
 ROUNDED = 1e-6  # of a bar's range
 SAME_BARS, NEIGHBOURS = 2, 5  # bars apart, and windows that begin next to one
 ALIKE = 0.999  # correlation of two windows' bars from which they are one moment of the market
@@ -225,8 +225,8 @@ def same_expansion(evidence: Evidence) -> Measured:
 def missing_decimals(evidence: Evidence) -> Measured:
     """Widest stretch of hundredths of a unit that no price has, over the median step between those that some have."""
     prices = evidence.windows.prices
-    if np.median(np.ptp(prices[:, :, :3], axis=(1, 2))) < LEAST_UNITS:
-        raise NotKnown(f"Windows move by less than {LEAST_UNITS} units of price.")
+    if len(np.unique(np.floor(prices))) < LEAST_UNITS:
+        raise NotKnown(f"Prices lie within fewer than {LEAST_UNITS} whole units.")
     hundredths = np.unique(np.round(prices * 100).astype(np.int64) % 100)
     steps = np.diff(np.r_[hundredths, hundredths[0] + 100])
     widest = int(steps.argmax())
