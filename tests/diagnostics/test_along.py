@@ -52,6 +52,12 @@ def test_classes_as_they_are_and_at_random_are_not_exchanged(windows):
         exchange(evidence_of(three, folds=Folds(len(windows))))
 
 
+def test_a_few_windows_have_no_parts_to_exchange(windows):
+    few = windows.select(np.arange(16))
+    with pytest.raises(NotKnown):
+        exchange(evidence_of(few, folds=Folds(len(few))))
+
+
 def own_class(windows, p):
     """Probabilities [1, n, 2] with p for each window's own class."""
     target = np.unique(windows.label.astype(str), return_inverse=True)[1]

@@ -99,6 +99,11 @@ def test_each_assignment_comes_once_and_is_one_of_all_rows(mixed):
     assert len(other_rows(evidence_of(named))) == 4 + 1 + 1  # slipped, turned round, or exchanged in pairs
 
 
+def test_ids_may_hold_anything(mixed):
+    odd = replace(mixed, window_id=np.array([f"m²-{i}٣ " for i in range(len(mixed))], object))
+    assert len(other_rows(evidence_of(odd))) > 20
+
+
 def test_the_largest_of_many_counts_as_the_largest_of_four(mixed):
     assert of_several(3.0, 4) == 3.0 and of_several(-1.0, 40) == -1.0 and of_several(50.0, 30) == 50.0
     assert norm.sf(of_several(3.0, 40)) == pytest.approx(10 * norm.sf(3.0))

@@ -267,6 +267,20 @@ def test_a_checkpoint_that_cannot_be_used_is_a_finding_before_the_launch(
         ]
 
 
+def test_a_plan_says_what_is_wrong_with_the_pre_training_and_takes_a_file_by_its_name(
+    store, demo_files, pretrained, tmp_path, monkeypatch
+):
+    files = {"data.windows": str(demo_files["windows"]), "data.bars": str(demo_files["bars"])}
+    start = {"transfer.schedule": "full", "transfer.checkpoint": pretrained.id}
+    started = change(preset("quick").finetune(), SMALL | files | start)
+    (far,) = [one for one in doctor.planned(started, store.root).findings if one.check == "far_settings"]
+    assert "pretrain.training.learning_rate" in far.evidence["settings"]
+    shutil.copy(pretrained.folder / "checkpoints" / "best.safetensors", tmp_path / "encoder.safetensors")
+    monkeypatch.chdir(tmp_path)
+    named = doctor.planned(change(started, {"transfer.checkpoint": "encoder.safetensors"}), store.root)
+    assert not any("pretrain." in name for one in named.findings for name in one.evidence.get("settings", ()))
+
+
 def test_the_doctor_refuses_a_spec_that_trains_nothing(tmp_path, capsys):
     (tmp_path / "spec.json").write_text('{"kind": "compare", "runs": ["a", "b"]}')
     assert main(["doctor", "--spec", str(tmp_path / "spec.json"), "--store", str(tmp_path)]) == 2

@@ -44,6 +44,8 @@ def _exchange(evidence: Evidence) -> Exchange:
     if len(np.unique(evidence.target)) != 2:
         raise NotKnown("It is measured of two classes.")
     tried = list(_parts(evidence))
+    if not tried:
+        raise NotKnown("There are too few windows to divide.")
     positive = evidence.target == 0
     exchanged = positive[:, None] ^ np.stack([mask for _, mask in tried], axis=1)
     scores = ridge_scores(evidence, np.column_stack([exchanged, positive]))

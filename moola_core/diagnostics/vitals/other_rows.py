@@ -58,7 +58,7 @@ def _orders(evidence: Evidence) -> dict[str, np.ndarray]:
 
 
 def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (0, part) for part in re.split(r"(\d+)", name)]
+    return [(int(part), "") if part.isdecimal() else (0, part) for part in re.split(r"(\d+)", name)]
 
 
 def of_several(deviations: float, tried: int) -> float:

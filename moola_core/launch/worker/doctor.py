@@ -121,9 +121,9 @@ def evidence_of(run: Run) -> vitals.Evidence:
 
 def _of_pretraining(start: Pretrained) -> dict[str, Any]:
     """What the doctor found in the pre-training of the encoder that is worse than a warning, and which of its settings are far from presets'; nothing where it was not made here."""
-    run = Run(Path(start.source).parents[1])  # whose folder has one of checkpoints
     facts: dict[str, Any] = {"pretraining_findings": []}
     try:
+        run = Run(Path(start.source).resolve().parent.parent)  # whose folder has one of checkpoints
         if run.record.kind != "pretrain":
             return facts
         facts["far_in_pretraining"] = far_settings(run.spec)
