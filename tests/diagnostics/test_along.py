@@ -10,7 +10,7 @@ import pytest
 from moola_core.diagnostics.vitals.along import SURE, exchange, labels_come_and_go
 from moola_core.diagnostics.vitals.sign import NotKnown
 from moola_core.market.demo import make_demo
-from tests.diagnostics.test_other_rows import Folds
+from tests.diagnostics.test_repairs import divided
 from tests.diagnostics.test_vitals import evidence_of
 
 SURELY = 3.0  # −log10 p
@@ -38,24 +38,24 @@ PARTS = {
 @pytest.mark.parametrize("words", PARTS)
 def test_the_part_with_exchanged_classes_is_found(windows, words):
     mask = PARTS[words](len(windows))
-    best = exchange(evidence_of(wrong_way_round(windows, mask), folds=Folds(len(windows))))
+    best = exchange(divided(wrong_way_round(windows, mask)))
     assert best.deviations > SURE and words in best.words and best.better > best.own
     assert (best.mask == mask).mean() > 0.9
 
 
 def test_classes_as_they_are_and_at_random_are_not_exchanged(windows):
-    assert exchange(evidence_of(windows, folds=Folds(len(windows)))).deviations < SURE
+    assert exchange(divided(windows)).deviations < SURE
     random = replace(windows, label=np.random.default_rng(2).permutation(windows.label))
-    assert exchange(evidence_of(random, folds=Folds(len(windows)))).deviations < SURE
+    assert exchange(divided(random)).deviations < SURE
     three = replace(windows, label=np.array(["a", "b", "c"], object)[np.arange(len(windows)) % 3])
     with pytest.raises(NotKnown):
-        exchange(evidence_of(three, folds=Folds(len(windows))))
+        exchange(divided(three))
 
 
 def test_a_few_windows_have_no_parts_to_exchange(windows):
     few = windows.select(np.arange(16))
     with pytest.raises(NotKnown):
-        exchange(evidence_of(few, folds=Folds(len(few))))
+        exchange(divided(few))
 
 
 def own_class(windows, p):

@@ -12,22 +12,8 @@ from moola_core.diagnostics.vitals.classes import SLIPPED, slip
 from moola_core.diagnostics.vitals.other_rows import of_several, other_rows
 from moola_core.diagnostics.vitals.pointing import neighbours_pointer
 from moola_core.market.demo import make_demo
-from moola_core.runs.folds import FoldRows
+from tests.diagnostics.test_repairs import divided
 from tests.diagnostics.test_vitals import evidence_of
-
-
-class Folds(dict):
-    """Five folds, each tested once."""
-
-    def __init__(self, windows: int) -> None:
-        part = np.arange(windows) % 5
-        none = np.zeros(0, int)
-        super().__init__(
-            {(0, k): FoldRows(np.flatnonzero(part != k), none, np.flatnonzero(part == k), none) for k in range(5)}
-        )
-
-    def rows(self, repeat: int, fold: int) -> FoldRows:
-        return self[repeat, fold]
 
 
 @pytest.fixture(scope="module")
@@ -64,7 +50,7 @@ CHANGES = {
 def test_the_rows_that_labels_were_taken_from_are_found(mixed, words):
     change = CHANGES[words]
     wrong = replace(mixed, **{name: change(getattr(mixed, name), mixed) for name in ("label", "start", "end")})
-    best = slip(evidence_of(wrong, folds=Folds(len(wrong))))
+    best = slip(divided(wrong))
     assert best.deviations > SLIPPED and best.better > 0.7 and words in best.words
     there = best.source >= 0
     assert (wrong.label[best.source[there]] == mixed.label[there]).mean() > 0.98
@@ -83,9 +69,9 @@ def test_pointers_that_were_exchanged_in_some_pairs_of_rows_are_found(mixed):
 
 
 def test_labels_of_their_own_rows_and_labels_at_random_are_not_said_to_be_of_others(mixed):
-    assert slip(evidence_of(mixed, folds=Folds(len(mixed)))).deviations < 0
+    assert slip(divided(mixed)).deviations < 0
     random = replace(mixed, label=np.random.default_rng(1).permutation(mixed.label))
-    assert slip(evidence_of(random, folds=Folds(len(random)))).deviations < SLIPPED
+    assert slip(divided(random)).deviations < SLIPPED
 
 
 def test_each_assignment_comes_once_and_is_one_of_all_rows(mixed):

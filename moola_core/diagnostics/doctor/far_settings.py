@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import Any
 
 from moola_core.diagnostics.doctor.check import WARNING, Case, Check, fix_spec, register
@@ -46,8 +47,8 @@ def _set_back(case: Case, own: list[Far], leave_encoder: bool) -> dict[str, Any]
     """The run with its far settings as a sound preset has them; from random weights where the pre-training is at fault."""
     if case.spec is None:
         return None
-    sound = (reference_of(case.spec) if isinstance(case.spec, Finetune) else sound_pretraining()).model_dump()
-    changes = {one.name: sound[group][field] for one in own for group, field in [one.name.split(".")]}
-    return (
-        without_encoder(case, changes) if leave_encoder or case.get("pretraining_findings") else fix_spec(case, changes)
-    )
+    sound = reference_of(case.spec) if isinstance(case.spec, Finetune) else sound_pretraining()
+    changes = {one.name: attrgetter(one.name)(sound) for one in own}
+    if leave_encoder or case.get("pretraining_findings"):
+        return without_encoder(case, changes)
+    return fix_spec(case, changes)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from moola_core.diagnostics.vitals.classes import auroc_of, ridge_scores
+from moola_core.diagnostics.vitals.classes import auroc_of, mean_probabilities, ridge_scores
 from moola_core.diagnostics.vitals.groups import LEAST, deviation_of_auroc, parts, surprise
 from moola_core.diagnostics.vitals.other_rows import of_several
 from moola_core.diagnostics.vitals.pointing import pointers_of
@@ -128,10 +128,7 @@ def labels_come_and_go(evidence: Evidence) -> Measured:
 
 def _own_class(evidence: Evidence) -> tuple[np.ndarray, np.ndarray]:
     """The probability [m] of each window's own class, and the rows [m] that have one."""
-    if evidence.probabilities is None:
-        raise NotKnown("Extra trees were not fitted on the run's folds.")
-    with np.errstate(invalid="ignore"):
-        p = np.nanmean(evidence.probabilities, axis=0)[np.arange(len(evidence.target)), evidence.target]
+    p = mean_probabilities(evidence)[np.arange(len(evidence.target)), evidence.target]
     rows = np.flatnonzero(np.isfinite(p))
     return p[rows], rows
 

@@ -163,6 +163,7 @@ def slip(evidence: Evidence) -> Slip:
 def _slip(evidence: Evidence) -> Slip:
     folds, described = evidence.fits(), _described(evidence)
     others = other_rows(evidence)
+    # A row that none belongs to gets the last one's: one or two of all.
     labels = [evidence.every.label.astype(str)[source[evidence.rows_in_file]] for _, source in others]
     positive = np.stack([label == np.unique(label)[0] for label in labels], axis=1)
     aurocs_of = np.array([auroc_of(*own) for own in zip(ridge_scores(evidence, positive).T, positive.T, strict=True)])
@@ -209,7 +210,7 @@ def _auroc(probabilities: np.ndarray, label: np.ndarray) -> float:
     known = np.isfinite(p)
     if len(np.unique(positive[known])) < 2:
         raise NotKnown("No fold tests windows of two classes.")
-    return float(aurocs(p[known, None], positive[known])[0])
+    return auroc_of(p, positive)
 
 
 @sign(
@@ -222,7 +223,7 @@ def _auroc(probabilities: np.ndarray, label: np.ndarray) -> float:
 )
 def untold_group(evidence: Evidence) -> Measured:
     """By how many standard deviations the AUROC of extra trees is lower in a group of windows than in the rest."""
-    p = _mean_probabilities(evidence)[:, 0]
+    p = mean_probabilities(evidence)[:, 0]
     positive, best = evidence.target == 0, (0.0, "", np.zeros(len(p), bool))
     for name, mask in parts(evidence):
         sides = [np.isfinite(p) & side for side in (mask, ~mask)]
@@ -235,7 +236,7 @@ def untold_group(evidence: Evidence) -> Measured:
     return Measured(float(best[0]), best[1], evidence.some(best[2]))
 
 
-def _mean_probabilities(evidence: Evidence) -> np.ndarray:
+def mean_probabilities(evidence: Evidence) -> np.ndarray:
     """Out-of-fold probabilities [n, C] of extra trees, the mean over repeats."""
     if evidence.probabilities is None:
         raise NotKnown("Extra trees were not fitted on the run's folds.")
