@@ -13,7 +13,7 @@ import pytest
 import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
 from moola_core.diagnostics.doctor.check import SEVERITIES
-from moola_core.diagnostics.doctor.preset_ranges import far_settings
+from moola_core.diagnostics.doctor.preset_ranges import Far, far_settings
 from moola_core.diagnostics.results import Diagnosis, Finding, Interval
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
 from moola_core.diagnostics.results.interval import Claim
@@ -348,6 +348,30 @@ def test_where_training_itself_is_at_fault_to_train_anew_is_no_fix():
     )
     assert alone["loss_at_chance"].spec is not None and both["loss_at_chance"].spec is None
     assert "experiments" in both
+
+
+def test_a_sign_of_the_part_of_the_code_that_is_at_fault_comes_before_training_itself():
+    def order(name: str) -> list[str]:
+        sign = dataclasses.replace(vital("evaluation", True), name=name)
+        facts = {"vital_signs": (sign,), "experiments": known_settings(0.6)}
+        return [one.check for one in examine(Case("finetune", facts, SPEC)).findings]
+
+    assert order("predicted_again") == ["unusual_evaluation", "experiments"]
+    assert order("trained_share") == ["experiments", "unusual_evaluation"], "no code brings that about"
+
+
+def test_a_far_setting_of_the_pretraining_comes_before_settings_of_the_transfer_that_hide_it():
+    def order(setting: str, before: list[Far]) -> list[str]:
+        result, own = tried(0.3), {setting: [1e-2, 1e-3]}
+        fits = (dataclasses.replace(result.tried[0], changes=own),)
+        result = dataclasses.replace(result, departures=own, tried=fits, culprits=(setting,))
+        facts = {"experiments": result, "far_settings": [], "far_in_pretraining": before}
+        return [one.check for one in examine(Case("finetune", facts, SPEC)).findings]
+
+    far = [Far("objective.mask_frac", 0.99, 0.15, 0.4)]
+    assert order("transfer.all_lr", far) == ["far_settings", "experiments"]
+    assert order("training.learning_rate", far) == ["experiments", "far_settings"]
+    assert order("transfer.all_lr", []) == ["experiments"]
 
 
 def test_labels_in_random_order_that_are_told_are_a_leak():

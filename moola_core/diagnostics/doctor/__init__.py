@@ -58,8 +58,8 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
             not_judged.append(NotJudged(check.id, why_not))
             continue
         try:
-            raised = tuple(one.check for one in findings if one.severity != INFO)
-            finding = check.judge(dataclasses.replace(case, raised=raised))
+            own = dataclasses.replace(case, raised=tuple(one.check for one in findings if one.severity != INFO))
+            finding, causes = check.judge(own), check.causes(own)
         except CannotJudge as why:
             not_judged.append(NotJudged(check.id, str(why)))
             continue
@@ -74,7 +74,7 @@ def examine(case: Case, checks: Iterable[Check] | None = None) -> Diagnosis:
                 # No run to change one setting of: what settles a report is a run without faults on the same windows.
                 finding = dataclasses.replace(finding, spec=fix_spec(case, {}))
             findings.append(finding)
-            after[check.id] = check.after
+            after[check.id] = causes
     signs, slices = (tuple(case.get(name) or ()) for name in ("vital_signs", "weak_slices"))
     of_a_run = case.kind == "finetune" and not case.planned
     ordered = in_order(findings, after, likely_first=of_a_run)

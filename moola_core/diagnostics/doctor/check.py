@@ -90,6 +90,10 @@ class Check(ABC):
     def judge(self, case: Case) -> Finding | None:
         """The finding, or None when there is nothing to find. Raises CannotJudge when the facts do not suffice."""
 
+    def causes(self, case: Case) -> tuple[str, ...]:
+        """The checks whose findings explain what this one finds in the case."""
+        return self.after
+
     def finding(
         self,
         severity: str,

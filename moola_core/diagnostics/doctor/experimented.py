@@ -6,6 +6,7 @@ from typing import Any
 
 from moola_core.diagnostics.doctor import conclusions
 from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, CannotJudge, Case, Check, fix_spec, register
+from moola_core.diagnostics.doctor.proposed import signs_of_code
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
@@ -60,6 +61,16 @@ class Experimented(Check):
             )
             return self.resting_on(finding, [Claim("1 − AUROC of windows trained on", miss, 1 - conclusions.BY_HEART)])
         return None
+
+    def causes(self, case: Case) -> tuple[str, ...]:
+        """Also a far setting of the pre-training, where settings of the transfer hide it, and signs that say which part of the code is at fault."""
+        result: Experiments | None = case.get("experiments")
+        if result is None or result.repair:
+            return self.after
+        if result.culprits:
+            of_transfer = all(name.startswith("transfer.") for name in result.culprits)
+            return (*self.after, "far_settings") if of_transfer and case.get("far_in_pretraining") else self.after
+        return (*self.after, *dict.fromkeys(f"unusual_{one.stage}" for one in signs_of_code(case)))
 
     def _training(self, result: Experiments, worse: conclusions.Unsound, evidence: dict[str, object]) -> Finding:
         title = METRICS[worse.score.metric].title

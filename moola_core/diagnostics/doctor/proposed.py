@@ -9,6 +9,7 @@ from moola_core.diagnostics.doctor import suspects
 from moola_core.diagnostics.doctor.check import CHECKS, INFO, Case
 from moola_core.diagnostics.doctor.outcome import SYMPTOMS
 from moola_core.diagnostics.results import Finding
+from moola_core.diagnostics.results.vitals import VitalSign
 
 # Findings whose run is a guess at what would mend it. Others set one thing back that was seen to be wrong.
 GUESSES = (
@@ -50,12 +51,19 @@ def supported(findings: Sequence[Finding], case: Case) -> tuple[Finding, ...]:
 
 
 def of_code(case: Case) -> list[str]:
-    """Titles of the unusual signs that code brings about and no setting of this run."""
+    """Titles of what code brings about and no setting of this run."""
     if case.kind != "finetune" or case.spec is None:
         return []
     titles = [CHECKS["training_code"].title] if case.get("deviations") else []
+    return titles + [one.title for one in signs_of_code(case)]
+
+
+def signs_of_code(case: Case) -> list[VitalSign]:
+    """The unusual signs that code brings about and no setting of this run."""
+    if case.spec is None:
+        return []
     names = OF_CODE if suspects.of_training(case.spec) else (*OF_CODE, *OF_EITHER)
-    return titles + [one.title for one in case.get("vital_signs") or () if one.unusual and one.name in names]
+    return [one for one in case.get("vital_signs") or () if one.unusual and one.name in names]
 
 
 def _look_at(signs: Sequence[str]) -> str:
