@@ -141,10 +141,10 @@ def _launch(args: argparse.Namespace, diagnosis: Any) -> int:
 
 
 def _text(diagnosis: Any) -> str:
-    lines = [
-        f"{len(diagnosis.findings)} findings, {len(diagnosis.passed)} checks passed, "
-        f"{len(diagnosis.not_judged)} not judged."
-    ]
+    from moola_core.sections.formatting import counted
+
+    own, passed = counted(len(diagnosis.findings), "finding"), counted(len(diagnosis.passed), "check")
+    lines = [f"{own}, {passed} passed, {len(diagnosis.not_judged)} not judged."]
     for finding in diagnosis.findings:
         lines += [
             "",

@@ -127,6 +127,12 @@ def _roles(
             hint="Use windows that overlap less, a smaller embargo, or fewer folds.",
         )
     most = np.unique(label[kept].astype(str), return_counts=True)[1].max()
+    if most < 2:
+        raise DataError(
+            f"fold {fold.fold} has one training window of each class left, and none to validate on.",
+            where="training.folds",
+            hint="Label more windows; with so few no model can be judged.",
+        )
     parts = max(2, min(round(1 / training.validation_size), len(np.unique(group[kept])), most))
     train, validation = _split(label[kept], group[kept], parts, (training.seed, fold.repeat, fold.fold + 1))[0]
     train, validation = kept[train], kept[validation]

@@ -300,6 +300,25 @@ def test_a_plan_is_judged_on_spec_and_data_alone(store, demo_files, tmp_path, ca
     assert {row["check"] for row in json.loads(capsys.readouterr().out)["findings"]} == checks(found)
 
 
+def test_what_is_unusual_in_the_data_is_found_before_anything_is_trained(store, demo_files, tmp_path):
+    files = {"data.windows": str(demo_files["windows"]), "data.bars": str(demo_files["bars"])}
+    sound = change(preset("quick").finetune(), files)
+    healthy = doctor.planned(sound, store.root)
+    assert not [one for one in healthy.findings if one.check.startswith("unusual_")]
+    measured = {one.name for one in healthy.vitals}
+    assert {"unlike_bars", "class_by_group", "span_movement", "neighbours_class", "trained_share"} <= measured
+    assert not measured & {"predicted_again", "kept_epoch", "gradient_size"}, "nothing has been trained"
+    why = {row.check: row.why for row in healthy.not_judged}
+    assert why["unusual_network"] == "Quantities of the network are known once the run is done."
+
+    frame = pd.read_parquet(demo_files["windows"])
+    frame["label"] = frame["grade"]
+    frame.to_parquet(tmp_path / "graded.parquet")
+    graded = doctor.planned(change(sound, {"data.windows": str(tmp_path / "graded.parquet")}), store.root)
+    (found,) = [one for one in graded.findings if one.check == "unusual_labels"]
+    assert "class_by_group" in found.evidence["signs"] and found.evidence["windows"]
+
+
 @pytest.fixture(scope="module")
 def logistic(store, demo_files):
     return run_of(store, demo_files, estimator="logistic")

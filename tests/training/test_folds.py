@@ -149,6 +149,12 @@ def test_a_class_rarer_than_the_folds_is_refused():
         make_folds(label, apart(), Training(folds=5), Faults())
 
 
+def test_one_window_of_each_class_to_train_on_is_refused():
+    label = np.array(["a", "b"] * 2, object)
+    with pytest.raises(DataError, match=r"none to validate on.*Label more windows"):
+        make_folds(label, apart(4), Training(folds=2), Faults())
+
+
 def test_too_few_groups_are_refused():
     places = Overlap(np.zeros(12, np.int64), np.zeros(12, np.int64), K)  # all the same bars: everything would be purged
     with pytest.raises(DataError, match=r"training\.folds"):

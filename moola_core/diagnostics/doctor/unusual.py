@@ -31,6 +31,8 @@ class Unusual(Check):
     def judge(self, case: Case) -> Finding | None:
         own = [sign for sign in case["vital_signs"] if sign.stage == self.stage]
         if not own:
+            if case.planned:
+                raise CannotJudge(f"Quantities of {STAGES[self.stage]} are known once the run is done.")
             raise CannotJudge(f"No quantity of {STAGES[self.stage]} could be measured.")
         explained = {name for name, checks in EXPLAINED.items() if set(checks) & set(case.raised)}
         odd = sorted((one for one in own if one.unusual and one.name not in explained), key=lambda one: -one.distance)

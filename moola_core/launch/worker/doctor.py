@@ -33,6 +33,7 @@ from moola_core.market.windows import Windows, load_windows, overlap
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs import codec
 from moola_core.runs.checkpoints import description_of, resolve
+from moola_core.runs.folds import Folds
 from moola_core.runs.recommended import INVESTIGATION
 from moola_core.runs.references import ancestors
 from moola_core.runs.store import Run
@@ -115,8 +116,13 @@ def evidence_of(run: Run) -> vitals.Evidence:
     if start is not None:
         facts |= _of_pretraining(start)
     facts |= _audited(spec, material, inputs, start)
+    return vital_signs.evidence_of(run, _as_trained(material, inputs), inputs.features, facts)
+
+
+def _as_trained(material: Labelled, inputs: Inputs) -> Labelled:
+    """The windows with the classes and pointers that training is given."""
     trained = replace(material.trainable, label=inputs.label, start=inputs.start, end=inputs.end)
-    return vital_signs.evidence_of(run, replace(material, trainable=trained), inputs.features, facts)
+    return replace(material, trainable=trained)
 
 
 def _of_pretraining(start: Pretrained) -> dict[str, Any]:
@@ -173,12 +179,17 @@ def planned(spec: Any, root: Path) -> Diagnosis:
     start, problem = _start(spec, inputs, root)
     seen = _seen(spec, material, inputs, start, root)
     folds = make_folds(inputs.label, inputs.shared, spec.training, spec.faults)
+    columns = fold_columns(folds, inputs)
     facts = reading.of_spec(spec) | reading.of_windows(spec, seen)
-    facts |= reading.of_folds(fold_columns(folds, inputs), seen)
+    facts |= reading.of_folds(columns, seen)
     facts |= problem if problem["checkpoint_problem"] else _problem_of_folds(spec, material, folds, root)
     facts |= {} if problem["checkpoint_problem"] else _audited(spec, material, inputs, start)
     facts |= {} if start is None else _of_pretraining(start)
     facts["steps_per_epoch"] = int(np.ceil(len(folds[0].train) / spec.training.batch_size))
+    own = _as_trained(material, inputs)
+    divided = Folds(columns, own.trainable.window_id)
+    evidence = vital_signs.of_plan(spec, own, inputs.features, divided, facts)
+    facts["vital_signs"] = vitals.judge(vitals.measure(evidence)[0], evidence.model)
     return examine(Case("finetune", facts, spec, planned=True))
 
 

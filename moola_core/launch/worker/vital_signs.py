@@ -1,8 +1,9 @@
-"""What the vital signs of a run are measured on, read from its folder and its data."""
+"""What the vital signs of a run, or of one that is planned, are measured on."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,7 @@ from moola_core.launch.worker.labelled import Labelled
 from moola_core.models.checkpoint import Pretrained
 from moola_core.runs.folds import Folds
 from moola_core.runs.store import Run
+from moola_core.specs import Finetune
 
 TOGETHER = 13  # windows that are asked about again at a time; a fold of 60 windows has 12
 SMALLEST = 1e-12  # a probability of 0 has no finite loss
@@ -27,29 +29,38 @@ SMALLEST = 1e-12  # a probability of 0 has no finite loss
 def evidence_of(run: Run, material: Labelled, features: tuple[str, ...], facts: Mapping[str, Any]) -> vitals.Evidence:
     """What the signs are measured on; what an older or imported run does not hold is left out."""
     folds = _or_none(lambda: Folds(run.folds, material.trainable.window_id))
-    probabilities = None
-    if folds is not None and run.spec.model.tasks != "pointers":
-        probabilities = out_of_fold(trees, aggregated(material.x, FIFTHS), folds, material.trainable.label)
     again = (_or_none(lambda: _again(run, material, folds)) if folds is not None else None) or (None, None)
-    return vitals.Evidence(
-        windows=material.trainable,
-        every=material.all,
-        x=material.x,
-        features=features,
-        spec=run.spec,
-        claimed=material.trainable.claimed,
-        bars=material.bars,
-        folds=folds,
+    return replace(
+        of_plan(run.spec, material, features, folds, facts),
         predictions=_or_none(lambda: run.predictions),
         events=run.events(),
         steps=_or_none(lambda: run.steps),
         weights=_weights(run),
         shared_parameters=run.record.facts.shared_parameters,
-        facts=facts,
-        probabilities=probabilities,
         again=again[0],
         spans_again=again[1],
         inner_again=_or_none(lambda: _inner_losses(run, material, folds)) if folds is not None else None,
+    )
+
+
+def of_plan(
+    spec: Finetune, material: Labelled, features: tuple[str, ...], folds: Folds | None, facts: Mapping[str, Any]
+) -> vitals.Evidence:
+    """What the signs are measured on before anything is trained: the data, and what simple models find in them."""
+    probabilities = None
+    if folds is not None and spec.model.tasks != "pointers":
+        probabilities = out_of_fold(trees, aggregated(material.x, FIFTHS), folds, material.trainable.label)
+    return vitals.Evidence(
+        windows=material.trainable,
+        every=material.all,
+        x=material.x,
+        features=features,
+        spec=spec,
+        claimed=material.trainable.claimed,
+        bars=material.bars,
+        folds=folds,
+        facts=facts,
+        probabilities=probabilities,
     )
 
 
