@@ -374,6 +374,22 @@ def test_a_far_setting_of_the_pretraining_comes_before_settings_of_the_transfer_
     assert order("transfer.all_lr", []) == ["experiments"]
 
 
+def test_a_far_setting_of_the_pretraining_explains_that_it_is_unsound():
+    far = [Far("sampling.valid_frac", 0.8, 0.05, 0.1)]
+    facts = RULES["pretraining_unsound"][0] | {"far_settings": [], "far_in_pretraining": far}
+    first, second = examine(Case("finetune", facts, SPEC)).findings
+    assert (first.check, second.check) == ("far_settings", "pretraining_unsound")
+    assert second.explained_by == ("far_settings",)
+
+
+def test_a_sign_that_another_sign_explains_raises_nothing():
+    untold = dataclasses.replace(vital("labels", True), name="untold_group")
+    share = dataclasses.replace(vital("evaluation", True), name="trained_share")
+    alone, both = (examine(Case("finetune", {"vital_signs": signs}, SPEC)) for signs in ((untold,), (untold, share)))
+    assert [one.check for one in alone.findings] == ["unusual_labels"]
+    assert [one.check for one in both.findings] == ["unusual_evaluation"]
+
+
 def test_labels_in_random_order_that_are_told_are_a_leak():
     (finding,) = found("experiments", {"experiments": at_random(0.7)}).findings
     assert finding.title == "The evaluation leaks" and finding.severity == "critical"

@@ -55,6 +55,10 @@ class PretrainingUnsound(Check):
     kinds = ("finetune",)
     invalidates = ("verdicts on pre-training",)
 
+    def causes(self, case: Case) -> tuple[str, ...]:
+        """A setting of the pre-training that is far from every preset's."""
+        return ("far_settings",) if case.get("far_in_pretraining") else ()
+
     def judge(self, case: Case) -> Finding | None:
         started(case)
         findings: list[Finding] = case["pretraining_findings"]

@@ -13,12 +13,13 @@ from moola_core.diagnostics.results.vitals import STAGES, VitalSign
 FOLDS = 5  # that leave each fit four fifths of the windows
 SHOWN = 4  # signs of a stage that the summary names
 UNSTEADY = ("too_little_training", "stopped_too_early", "sigma_at_limit")
-# Signs that a check explains where it has found something: they belong to its finding and raise none of their own.
+# Signs that a check, or another sign, explains where it has found something: they belong to its finding and raise none of their own.
 EXPLAINED: dict[str, tuple[str, ...]] = {
     "first_loss": ("head_too_wide", "feature_without_scale"),
     "gradient_size": ("task_starved", "sigma_at_limit"),
     "against_trees": ("overlapping_folds", "selection_on_test", *CAUSES, *SYMPTOMS),
     "step_use": UNSTEADY,
+    "untold_group": ("trained_share",),  # trees that are trained on a part of the folds tell less
 }
 
 
@@ -34,7 +35,8 @@ class Unusual(Check):
             if case.planned:
                 raise CannotJudge(f"Quantities of {STAGES[self.stage]} are known once the run is done.")
             raise CannotJudge(f"No quantity of {STAGES[self.stage]} could be measured.")
-        explained = {name for name, checks in EXPLAINED.items() if set(checks) & set(case.raised)}
+        raised = {*case.raised, *(one.name for one in case["vital_signs"] if one.unusual)}
+        explained = {name for name, causes in EXPLAINED.items() if raised.intersection(causes)}
         odd = sorted((one for one in own if one.unusual and one.name not in explained), key=lambda one: -one.distance)
         if not odd:
             return None
