@@ -72,6 +72,7 @@ if view == "planned":
             [("Set up a run", lambda: state.open_page("launch"))],
         )
         state.stop()
+    doctor_sections.plan_line(asked)
     answer(asked)
     state.stop()
 if selection.run is None:

@@ -31,7 +31,7 @@ from moola_core.sections.blocks import (
 )
 from moola_core.sections.context import ABSENT, ReportContext, Result, Stored
 from moola_core.sections.formatting import REPORT_OF
-from moola_core.specs import SpecModel, parse, settings_diff
+from moola_core.specs import Diagnose, SpecModel, parse, settings_diff
 
 MOST_ROWS, MOST_NAMES = 12, 10  # of evidence in the report; the page, the ZIP and the JSON hold it whole
 MOST_LINKS = 3
@@ -236,7 +236,10 @@ def _fix(context: ReportContext, result: Result, finding: Finding) -> list[Block
         return []
     # Written when the run was examined: its files may have moved since.
     spec = parse(moved(finding.spec, context.run.places))
-    changed = settings_diff(context.spec, spec) if spec.kind == context.spec.kind else {}
+    own = context.spec
+    if isinstance(own, Diagnose) and own.planned and not own.figures:  # it asks before a launch
+        own = parse(own.planned)
+    changed = settings_diff(own, spec) if spec.kind == own.kind else {}
     changes = ((name, _setting(now), _setting(then)) for name, (now, then) in changed.items())
     rows: tuple[Row, ...] = tuple(row for row in changes if row[1] != row[2])
     title = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping
+from pathlib import PurePath
 from typing import Any
 
 import streamlit as st
@@ -15,9 +16,10 @@ from moola_core.runs import codec
 from moola_core.runs.record import Record
 from moola_core.runs.store import Run
 from moola_core.sections.context import ReportContext
-from moola_core.specs import Diagnose
+from moola_core.sections.formatting import REPORT_OF
+from moola_core.specs import Diagnose, parse
 from moola_core.specs.aliases import RESULT_VALUES
-from moola_core.ui import loaders, render, state
+from moola_core.ui import loaders, render, state, widgets
 from moola_core.ui.widgets import escape_markdown
 
 LOOKS = {
@@ -77,6 +79,18 @@ def diagnosis(run: Run) -> None:
     render.sections(context, ("doctor", "findings", "experiments", "vitals", "weak_slices"))
     render.folded(context, "remarks")
     render.folded(context, "not_judged")
+
+
+def plan_line(asked: Run) -> None:
+    """Which run was looked at before its launch, and when, with a way to another."""
+    spec = parse(asked.spec.planned)
+    data = spec.data.windows if spec.kind == "finetune" else spec.data.bars
+    what, name = REPORT_OF[spec.kind], escape_markdown(f"{spec.preset or spec.kind} on {PurePath(data).name}")
+    st.caption(
+        f"{what[0].upper()}{what[1:]}: {name}, looked at {widgets.format_time(asked.record.created)}. Nothing was trained."
+    )
+    if st.button("Set up a run", icon=":material/rocket_launch:"):
+        state.open_page("launch")
 
 
 def figures_form(planned: dict[str, Any]) -> None:

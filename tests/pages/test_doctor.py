@@ -140,7 +140,11 @@ def test_a_plan_is_checked_from_the_launch_page(show, started, store):
     assert not at.exception and at.title[0].value == "Doctor" and started[0].spec.planned["kind"] == "finetune"
     started[0].write_result("doctor", examine(Case("finetune", FACTS, planned=True)))
     started[0].update(state="done")
-    assert "Head wider than the labels" in texts(show("doctor", view="planned"))
+    shown = show("doctor", view="planned")
+    assert "Head wider than the labels" in texts(shown) and "windows.parquet, looked at" in texts(shown).replace(
+        "\\", ""
+    )
+    assert not button(shown, "Set up a run").click().run().exception
 
 
 def test_a_failed_question_says_why(show, store):
