@@ -1,21 +1,24 @@
 """What is usual in healthy runs: the table of reference ranges that the doctor's vital signs are compared with.
 
-    .venv/bin/python benchmarks/vitals.py [--part reference|counted|market] [--runs N] [--folder DIR]
+    .venv/bin/python benchmarks/vitals.py [--part reference|counted|market|time] [--runs N] [--folder DIR]
 
 Healthy runs are drawn at random: presets `quick` and `recommended`, 60 to 240 windows, demo markets of several worlds and clarities, and
 rules and simulated hands that label bars, some of them with wrong classes and scattered pointers. Runs that are done are kept in the folder.
 `reference` writes the table of the product; `counted` draws other markets and labellers, and prints the share of runs in which the doctor
-raises something. `market` writes what sound presets do on the demo market that the doctor's experiments are made on.
+raises something. `market` writes what sound presets do on the demo market that the doctor's experiments are made on. `time` makes a new run of each of these presets and prints
+which share of it the signs take, and which the doctor with them.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import labellers
 import numpy as np
@@ -26,6 +29,7 @@ from moola_core.diagnostics.doctor import known_market
 from moola_core.diagnostics.doctor.suspects import SOUND
 from moola_core.diagnostics.vitals.ranges import TABLE
 from moola_core.errors import MoolaError
+from moola_core.launch import worker
 from moola_core.launch.worker import doctor
 from moola_core.market import demo
 from moola_core.market.frames import windows_frame, write_windows
@@ -183,13 +187,51 @@ def on_known_market(folder: Path, count: int) -> dict[str, dict[str, list[float]
     return values
 
 
+def shares_of_time(folder: Path, name: str) -> dict[str, float]:
+    """Seconds of a new run of the preset on a demo market, in one process, and the shares of them that the signs and all of the doctor take."""
+    files = folder / "markets" / "time"
+    demo.write_demo(files, demo.make_demo("helpful", LEAST_BARS, 174, SEEDS["counted"]))
+    data = {"data.windows": str(files / "windows.parquet"), "data.bars": str(files / "bars.parquet")}
+    run = Store(folder).create(change(preset(name).finetune(), data | {"training.processes": 1}))
+    measured, examined = _Timed(vitals.measure), _Timed(doctor.examined)
+    with patch.object(vitals, "measure", measured), patch.object(doctor, "examined", examined):
+        every = _Timed(worker.run)
+        every(run)
+    return {
+        "seconds": every.seconds,
+        "signs": measured.seconds / every.seconds,
+        "doctor": examined.seconds / every.seconds,
+    }
+
+
+class _Timed:
+    """A function that notes how long its calls take."""
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self.function, self.seconds = function, 0.0
+
+    def __call__(self, *given: Any, **named: Any) -> Any:
+        started = time.perf_counter()
+        try:
+            return self.function(*given, **named)
+        finally:
+            self.seconds += time.perf_counter() - started
+
+
 def main() -> None:
     """Make the runs that are missing; write the table, or count the runs in which something is raised."""
     arguments = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    arguments.add_argument("--part", choices=(*SEEDS, "market"), default="reference")
+    arguments.add_argument("--part", choices=(*SEEDS, "market", "time"), default="reference")
     arguments.add_argument("--runs", type=int, default=120)
     arguments.add_argument("--folder", type=Path, default=Path("artifacts/benchmark-vitals"))
     given = arguments.parse_args()
+    if given.part == "time":
+        for name in SOUND:
+            took = shares_of_time(given.folder, name)
+            print(
+                f"{name}: {took['seconds']:.1f} s, signs {took['signs']:.1%}, doctor {took['doctor']:.1%}", flush=True
+            )
+        return
     if given.part == "market":
         table = on_known_market(given.folder, given.runs)
         known_market.TABLE.write_text(json.dumps(table) + "\n", encoding="utf-8")
