@@ -13,7 +13,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "prices rounded to a coarse tick": ("unlike_bars",),
     "half of the windows backwards in time": ("unlike_bars",),
     "gaps filled with the last price": ("still_bars", "unlike_bars"),
-    "open taken from the bar after": ("open_step", "body", "unlike_bars"),
+    "open taken from the bar after": ("open_step", "body_and_range", "unlike_bars"),
     "noise on the prices": ("open_step", "unlike_bars"),
     "copies under other times": ("twins",),
     "copies with the other label": ("twins",),
@@ -26,7 +26,7 @@ NAMED: dict[str, tuple[str, ...]] = {
     "labels flipped at random": ("label_noise",),
     "labels of one class flipped": ("label_noise",),
     "labels at chance in one grade": ("untold_group", "mended labels"),
-    "labels that follow the price level": ("class_by_level",),
+    "labels that follow the price level": ("class_by_figure",),
     "classes exchanged in the newest third": ("untold_group", "mended labels", "exchanged"),
     "labels of the row before": ("neighbours_class", "mended labels"),
     "labels in another spelling": ("class_names",),
@@ -124,7 +124,7 @@ UNSEEN: dict[str, tuple[str, ...]] = {
 # The same for `new_kinds.py`, written before any of them was run; `stored_epoch`, made after they were counted once, was added then.
 NEW: dict[str, tuple[str, ...]] = {
     "a third of the windows from averaged candles": ("unlike_bars", "windows_apart"),
-    "high and low of the day so far": ("body",),
+    "high and low of the day so far": ("body_and_range",),
     "windows made of two of one class": ("unlike_bars", "windows_apart", "unlike_group"),
     "minutes without trades left out": ("pointer_lag", "span_movement"),
     "short windows filled up to one length": ("still_bars",),
@@ -159,7 +159,7 @@ THIRD: dict[str, tuple[str, ...]] = {
     "windows cut from bars sorted as text": ("unlike_bars", "open_step", "largest_bar", "windows_apart"),
     "each class from another half of the time": ("class_by_time", "class_runs"),
     "open and close exchanged in one campaign": ("unlike_bars", "unlike_group", "open_step", "windows_apart"),
-    "candles fetched before they were complete": ("open_step", "body"),
+    "candles fetched before they were complete": ("open_step", "body_and_range"),
     "boxes that were never closed": ("pointer_at_edge", "same_pointer"),
     "pointers continued as a series": ("span_movement", "neighbours_pointer", "pointer_steps"),
     "unclear windows all put into one class": ("untold_group", "mended labels", "class_by_group"),
@@ -204,7 +204,7 @@ FOURTH: dict[str, tuple[str, ...]] = {
     "windows cut by row numbers of an older file": ("unlike_bars",),
     "each expansion cut three times": ("twins", "underpowered", "same_expansion"),
     "each class cut at another place": ("pointer_by_group", "class_by_pointers"),
-    "highs of the ask and lows of the bid": ("body", "unlike_group", "touching_bars"),
+    "highs of the ask and lows of the bid": ("body_and_range", "unlike_group", "touching_bars"),
     "ids that begin anew in each campaign": ("untold_group", "mended labels", "labels_again"),
     "two levels of classes mixed": ("class_by_group", "class_names"),
     "classes smoothed along time": ("class_runs", "class_by_time"),
@@ -278,7 +278,7 @@ FIFTH: dict[str, tuple[str, ...]] = {
 # The same for `sixth_kinds.py`, written before any of them was judged and after the last change of what the doctor looks at; what was made after it was counted
 # was added then.
 SIXTH: dict[str, tuple[str, ...]] = {
-    "the average price of a bar taken for its close": ("open_step", "touching_bars", "body"),
+    "the average price of a bar taken for its close": ("open_step", "touching_bars", "body_and_range"),
     "one campaign priced from another instrument": ("unlike_bars", "unlike_group", "level_spread", "windows_apart"),
     "thirty-seconds of a point read as hundredths": ("open_step", "largest_bar", "windows_apart", "missing_decimals"),
     "every third day from a delayed feed": ("pointer_lag", "group_lag", "span_movement", "labels_come_and_go"),
@@ -319,7 +319,7 @@ SIXTH: dict[str, tuple[str, ...]] = {
 
 # The same for `seventh_kinds.py`, as for the sixth.
 SEVENTH: dict[str, tuple[str, ...]] = {
-    "five-minute bars interpolated to minutes": ("body", "touching_bars", "windows_apart"),
+    "five-minute bars interpolated to minutes": ("body_and_range", "touching_bars", "windows_apart"),
     "outages filled from the day before": ("twins", "open_step", "largest_bar", "unlike_bars"),
     "prices of each window held between its tails": ("unlike_bars", "still_bars"),
     "each bar relative to its own open": ("unlike_bars", "open_step", "level_spread"),
@@ -332,7 +332,7 @@ SEVENTH: dict[str, tuple[str, ...]] = {
         "span_movement",
     ),
     "a box left where it was when near enough": ("same_pointer", "labels_again", "neighbours_pointer"),
-    "missing classes taken from the nearest window": ("class_by_level", "label_noise"),
+    "missing classes taken from the nearest window": ("class_by_figure", "label_noise"),
     "answers of two charts side by side exchanged": ("neighbours_class", "neighbours_pointer"),
     "the grade taken for the class": ("class_by_group",),
     "entries and exits of trades taken for expansions": ("pointer_lag", "pointer_at_edge"),

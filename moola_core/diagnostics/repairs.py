@@ -19,8 +19,10 @@ from moola_core.diagnostics.vitals.pointing import (
     Pointers,
     gain_in_movement,
     lags_of_groups,
+    likely_far_rows,
     pointers_of,
     readings,
+    shorter,
 )
 from moola_core.diagnostics.vitals.prices import next_to_bars
 from moola_core.diagnostics.vitals.sign import SIGNS, Evidence, NotKnown
@@ -120,10 +122,10 @@ def _readings(evidence: Evidence, own: Pointers) -> Iterator[tuple[str, np.ndarr
             lags = ((f"of {name}", inside), (f"outside of {name}", outside))
             title = ", ".join(f"{part} {_bars(lag)}" for part, lag in lags if lag)
             yield title, windows.start + by, windows.end + by
-    for title, start, end in readings(own):
+    for title, start, end in (*readings(own), *shorter(own)):
         yield title, _of_all(windows, own.rows, start), _of_all(windows, own.rows, end)
     every, rows = evidence.every, evidence.rows_in_file
-    for words, source in other_rows(evidence):
+    for words, source in (*other_rows(evidence), *likely_far_rows(evidence, own)):
         other = source[rows]
         start, end = (np.where(other >= 0, side[other], np.nan) for side in (every.start, every.end))
         yield f"taken {words}", start, end

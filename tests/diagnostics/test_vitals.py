@@ -58,7 +58,7 @@ PLANTED = {
     "still_bars": still,
     "largest_bar": lambda w: spiked(w),
     "open_step": lambda w: replace(w, prices=np.concatenate([np.roll(w.prices[..., :1], 3, 1), w.prices[..., 1:]], 2)),
-    "body": lambda w: replace(w, prices=np.concatenate([w.prices[..., 3:], w.prices[..., 1:]], 2)),
+    "body_and_range": lambda w: replace(w, prices=np.concatenate([w.prices[..., 3:], w.prices[..., 1:]], 2)),
     "missing_decimals": lambda w: replace(w, prices=np.round(w.prices // 1 + 0.32 * (w.prices % 1), 2)),
     "one_direction": lambda w: replace(w, prices=rising(w)),
     "level_spread": scaled,

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from moola_core.diagnostics.vitals.classes import auroc_of, mean_probabilities, ridge_scores
-from moola_core.diagnostics.vitals.groups import LEAST, deviation_of_auroc, parts, surprise
+from moola_core.diagnostics.vitals.groups import LEAST, deviation_of_auroc, parts, stretches, surprise
 from moola_core.diagnostics.vitals.other_rows import of_several
 from moola_core.diagnostics.vitals.pointing import pointers_of
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
-CELLS = 12  # into which an order is cut; any run of neighbours among them is a part
 BLOCKS = range(5, 61)  # rows that take turns
 SURE = 3.0  # standard deviations from which classes count as exchanged
 LEAST_CYCLE = {"rows": 4, "days": 2}  # in the shortest cycle
@@ -76,12 +75,8 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
     if not np.isnat(evidence.windows.start_time).any():
         orders["date"] = np.argsort(np.argsort(evidence.windows.start_time, kind="stable"), kind="stable")
     for name, place in orders.items():
-        cell = place * CELLS // n
-        for first in range(CELLS):
-            for last in range(first, min(first + CELLS // 2, CELLS)):
-                mask = (cell >= first) & (cell <= last)
-                if LEAST <= mask.sum() <= n / 2:
-                    yield f"windows {np.sum(cell < first) + 1} to {np.sum(cell <= last)} by {name}", mask
+        for first, last, mask in stretches(place):
+            yield f"windows {first + 1} to {last + 1} by {name}", mask
     for size in BLOCKS:
         mask = evidence.rows_in_file // size % 2 == 1
         if min(mask.sum(), (~mask).sum()) >= LEAST:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from scipy.stats import chi2_contingency
 
-from moola_core.diagnostics.vitals.groups import aurocs, evidence_of_order, parts, surprise
+from moola_core.diagnostics.vitals.groups import aurocs, evidence_of_order, of_classes, parts
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 TOLD = 0.95  # AUROC from which the length of the expansion all but is the class: patterns may well differ in length
@@ -27,7 +26,7 @@ def class_by_group(evidence: Evidence) -> Measured:
     groups = [(name, mask) for name, mask in parts(evidence, hours=False) if not name.startswith(TIMES)]
     if not groups:
         raise NotKnown("The windows have no grades, sources or instruments that divide them.")
-    tried = [(_of_classes(mask, evidence.target, len(groups)), name, mask) for name, mask in groups]
+    tried = [(of_classes(mask, evidence.target, len(groups)), name, mask) for name, mask in groups]
     value, name, mask = max(tried, key=lambda one: one[0])
     return Measured(
         value, f"{name}: {_shares(evidence, mask)}, elsewhere {_shares(evidence, ~mask)}", evidence.some(mask)
@@ -59,7 +58,7 @@ def class_by_pointers(evidence: Evidence) -> Measured:
         auroc, length = _told_by_length(evidence, marked)
         if auroc >= TOLD and length > value:
             value, detail = length, f"the length of the expansion tells the classes apart, AUROC {auroc:.2f}"
-    missing = 0.0 if marked.all() else _of_classes(marked, evidence.target, 1)
+    missing = 0.0 if marked.all() else of_classes(marked, evidence.target, 1)
     if missing > value:
         detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"
         value, rows = missing, ~marked
@@ -74,15 +73,6 @@ def _told_by_length(evidence: Evidence, marked: np.ndarray) -> tuple[float, floa
         return 0.5, 0.0
     each = [aurocs(length[:, None], target == one)[0] for one in np.unique(target)]
     return max(max(a, 1 - a) for a in each), evidence_of_order(length, target)
-
-
-def _of_classes(mask: np.ndarray, target: np.ndarray, tried: int) -> float:
-    """−log10 of the p-value that classes [n] are distributed alike inside and outside of a mask [n], times how many were tried."""
-    classes = np.unique(target)
-    if len(classes) < 2:
-        raise NotKnown("All windows have one class.")
-    table = np.array([[(target[part] == one).sum() for one in classes] for part in (mask, ~mask)])
-    return surprise(chi2_contingency(table).pvalue, tried)
 
 
 def _shares(evidence: Evidence, mask: np.ndarray) -> str:

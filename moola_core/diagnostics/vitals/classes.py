@@ -10,8 +10,16 @@ import numpy as np
 from sklearn.preprocessing import StandardScaler
 
 from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans, out_of_fold
-from moola_core.diagnostics.vitals.groups import aurocs, deviation_of_auroc, evidence_of_order, parts
-from moola_core.diagnostics.vitals.other_rows import of_several, other_rows
+from moola_core.diagnostics.vitals.groups import (
+    aurocs,
+    deviation_of_auroc,
+    evidence_of_order,
+    of_classes,
+    parts,
+    stretches,
+)
+from moola_core.diagnostics.vitals.other_rows import far_rows, of_several, other_rows
+from moola_core.diagnostics.vitals.prices import mean_range, ranges
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 from moola_core.estimators.logistic import linear
 
@@ -33,6 +41,7 @@ NOTHING = (
     "todo",
     *(f"#{e}" for e in SPREADSHEET),
 )
+ALL_BUT_TOLD = 0.97  # AUROC of one figure; of the clearest healthy patterns it is 0.92
 LIKELY = 3  # assignments of classes to rows for which a model is fitted
 SLIPPED = 2.5  # standard deviations by which another row's class is told better
 
@@ -84,27 +93,62 @@ def smallest_class(evidence: Evidence) -> Measured:
     usual=(-np.inf, 5.0),
 )
 def class_by_time(evidence: Evidence) -> Measured:
-    """−log10 of the p-value that the classes are in no order of the date or of the time of day."""
+    """−log10 of the p-value that the classes are in no order of the date or of the time of day, and distributed alike within and outside of any stretch of either."""
     time = evidence.windows.start_time
     if np.isnat(time).any():
         raise NotKnown("It needs the start time of every window.")
     of_day = (time - time.astype("datetime64[D]")).astype(np.int64)
-    date = evidence_of_order(time.astype(np.int64), evidence.target)
-    hour = evidence_of_order(of_day, evidence.target) if np.ptp(of_day) else 0.0
-    return Measured(max(date, hour), "by the time of day" if hour > date else "by the date")
+    measured = []
+    for name, value in (("date", time.astype(np.int64)), ("time of day", of_day)):
+        if np.ptp(value):
+            measured.append(Measured(evidence_of_order(value, evidence.target), f"by the {name}"))
+            place = np.argsort(np.argsort(value, kind="stable"), kind="stable")
+            own = list(stretches(place))
+            measured += [
+                Measured(
+                    of_classes(mask, evidence.target, len(own)),
+                    f"windows {first + 1} to {last + 1} by {name}",
+                    evidence.some(mask),
+                )
+                for first, last, mask in own
+            ]
+    return max(measured, key=lambda one: one.value, default=Measured(0.0))
 
 
 @sign(
     "labels",
-    "Class against the price level",
-    "A level is a date in disguise: a class that follows it will not in other years.",
-    "Look at how the classes were assigned, and leave out features of the level.",
+    "Class told by one figure",
+    "A class that follows the price level follows the date in disguise, and one that a single figure of the window tells all but without error was set by a rule: there is nothing else to learn.",
+    "Look at how the classes were assigned: by a threshold, by a person, by another program? Where a rule is right, apply the rule.",
     unit="−log10 p",
     usual=(-np.inf, 5.0),
 )
-def class_by_level(evidence: Evidence) -> Measured:
-    """−log10 of the p-value that the classes are in no order of the windows' mean close."""
-    return Measured(evidence_of_order(evidence.windows.prices[:, :, 3].mean(1), evidence.target))
+def class_by_figure(evidence: Evidence) -> Measured:
+    """−log10 of the p-value that the classes are in no order of the windows' mean close, or of another figure of them that tells a class with an AUROC of 0.97."""
+    target = evidence.target
+    measured = [Measured(evidence_of_order(evidence.windows.prices[:, :, 3].mean(1), target), "the price level")]
+    for name, values in _figures(evidence.windows.prices).items():
+        each = [aurocs(values[:, None], target == one)[0] for one in np.unique(target)]
+        auroc = float(max(max(one, 1 - one) for one in each))
+        if auroc >= ALL_BUT_TOLD:
+            measured.append(Measured(evidence_of_order(values, target), f"{name}: AUROC {auroc:.2f}"))
+    return max(measured, key=lambda one: one.value)
+
+
+def _figures(prices: np.ndarray) -> dict[str, np.ndarray]:
+    """Figures [n] of each window that a person may divide windows by."""
+    size, close = mean_range(prices), prices[:, :, 3]
+    net, reach = close[:, -1] - prices[:, 0, 0], prices[:, :, 1].max(1) - prices[:, :, 2].min(1)
+    return {
+        "where it ends": net / size,
+        "how far it ends from where it began": np.abs(net) / size,
+        "its range": reach,
+        "its range in bars": reach / size,
+        "the range of a bar": size,
+        "the distance made good of its range": np.abs(net) / np.maximum(reach, 1e-12),
+        "the place of its largest bar": ranges(prices).argmax(1).astype(float),
+        "the spread of its closes": close.std(1) / size,
+    }
 
 
 @sign(
@@ -161,15 +205,20 @@ def slip(evidence: Evidence) -> Slip:
 
 
 def _slip(evidence: Evidence) -> Slip:
+    own = _auroc(out_of_fold(linear, _described(evidence), evidence.fits(), evidence.label), evidence.label)
+    near_and_far = [_best_of(evidence, ways, own) for ways in (other_rows(evidence), far_rows(evidence)) if ways]
+    return max(near_and_far, key=lambda one: one.deviations)
+
+
+def _best_of(evidence: Evidence, others: list[tuple[str, np.ndarray]], own: float) -> Slip:
+    """The assignment whose classes a linear model tells best, next to the own classes, which it tells with AUROC `own`."""
     folds, described = evidence.fits(), _described(evidence)
-    others = other_rows(evidence)
     # A row that none belongs to gets the last one's: one or two of all.
     labels = [evidence.every.label.astype(str)[source[evidence.rows_in_file]] for _, source in others]
     positive = np.stack([label == np.unique(label)[0] for label in labels], axis=1)
     aurocs_of = np.array([auroc_of(*own) for own in zip(ridge_scores(evidence, positive).T, positive.T, strict=True)])
     # The few that a closed form tells best, since each fitted model takes its time.
     likely = [i for i in np.argsort(-aurocs_of) if len(np.unique(labels[i])) > 1][:LIKELY]
-    own = _auroc(out_of_fold(linear, described, folds, evidence.label), evidence.label)
     fitted = [(_auroc(out_of_fold(linear, described, folds, labels[i]), labels[i]), i) for i in likely]
     better, i = max(fitted, default=(0.5, 0))
     noise = np.sqrt(2) * deviation_of_auroc(evidence.target == evidence.target.min())

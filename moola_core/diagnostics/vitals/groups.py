@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from scipy.stats import kruskal, rankdata
+from scipy.stats import chi2_contingency, kruskal, rankdata
 
 from moola_core.diagnostics.vitals.sign import Evidence, NotKnown
 
 LEAST = 12  # windows in a part, and in the rest
 HOURS = 6
+CELLS = 12  # into which an order is cut; any run of neighbours among them is a stretch
 FAR = 300.0  # −log10 p that floats still hold
 
 
@@ -41,9 +42,28 @@ def _large(name: str, mask: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield name, mask
 
 
+def stretches(place: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Runs of neighbours in an order, given as the places [n] of the windows: the first and the last place of each, and a mask [n]; at most half of the windows."""
+    n, cell = len(place), place * CELLS // len(place)
+    for first in range(CELLS):
+        for last in range(first, min(first + CELLS // 2, CELLS)):
+            mask = (cell >= first) & (cell <= last)
+            if LEAST <= mask.sum() <= n / 2:
+                yield int((cell < first).sum()), int((cell <= last).sum()) - 1, mask
+
+
 def surprise(p: float, tried: int = 1) -> float:
     """−log10 of a p-value times how many were tried, within what floats hold."""
     return float(np.clip(-np.log10(max(p * tried, 1e-300)), 0.0, FAR))
+
+
+def of_classes(mask: np.ndarray, target: np.ndarray, tried: int) -> float:
+    """−log10 of the p-value that classes [n] are distributed alike inside and outside of a mask [n], times how many were tried."""
+    classes = np.unique(target)
+    if len(classes) < 2:
+        raise NotKnown("All windows have one class.")
+    table = np.array([[(target[part] == one).sum() for one in classes] for part in (mask, ~mask)])
+    return surprise(chi2_contingency(table).pvalue, tried)
 
 
 def evidence_of_order(values: np.ndarray, target: np.ndarray) -> float:

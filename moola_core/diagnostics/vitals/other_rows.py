@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import permutations
 
 import numpy as np
@@ -12,7 +12,8 @@ from scipy.stats import norm
 from moola_core.diagnostics.vitals.sign import Evidence
 
 LAGS = (-2, -1, 1, 2)
-FILE = "the file"
+FARTHEST = 60  # rows by which a column may have slipped, such as by those of a header, a page or a filter
+FILE, TIME = "the file", "time"
 
 
 def other_rows(evidence: Evidence) -> list[tuple[str, np.ndarray]]:
@@ -21,21 +22,36 @@ def other_rows(evidence: Evidence) -> list[tuple[str, np.ndarray]]:
     A column has slipped by a row or two, in the file's order or in that of time or ids, or it was joined by row where rows stood in
     another order. Each assignment comes once.
     """
-    orders = _orders(evidence)
+    return _each_once(evidence, _assignments(_orders(evidence)))
+
+
+def far_rows(evidence: Evidence) -> list[tuple[str, np.ndarray]]:
+    """The same of a column that has slipped by more rows, in the order of the file or of time: far more ways, each less likely."""
+    orders = {name: order for name, order in _orders(evidence).items() if name in (FILE, TIME)}
+    farthest = min(FARTHEST, len(evidence.every) // 2)
+    lags = [lag for lag in range(-farthest, farthest + 1) if abs(lag) > max(LAGS)]
+    return _each_once(evidence, (_slipped(name, order, lag) for name, order in orders.items() for lag in lags))
+
+
+def _each_once(evidence: Evidence, ways: Iterable[tuple[str, np.ndarray]]) -> list[tuple[str, np.ndarray]]:
     kept: dict[bytes, tuple[str, np.ndarray]] = {np.arange(len(evidence.every)).tobytes(): ("", np.zeros(0, int))}
-    for words, source in _assignments(orders):
+    for words, source in ways:
         kept.setdefault(source.tobytes(), (words, source))
     return list(kept.values())[1:]
+
+
+def _slipped(name: str, order: np.ndarray, lag: int) -> tuple[str, np.ndarray]:
+    source = np.full(len(order), -1)
+    inside = slice(max(-lag, 0), len(order) - max(lag, 0))
+    source[order[inside]] = order[inside.start + lag : inside.stop + lag]
+    where = "" if name == FILE else f" in the order of {name}"
+    return f"{abs(lag)} {'row' if abs(lag) == 1 else 'rows'} {'below' if lag > 0 else 'above'}{where}", source
 
 
 def _assignments(orders: dict[str, np.ndarray]) -> Iterator[tuple[str, np.ndarray]]:
     for name, order in orders.items():
         for lag in LAGS:
-            source = np.full(len(order), -1)
-            inside = slice(max(-lag, 0), len(order) - max(lag, 0))
-            source[order[inside]] = order[inside.start + lag : inside.stop + lag]
-            where = "" if name == FILE else f" in the order of {name}"
-            yield f"{abs(lag)} {'row' if abs(lag) == 1 else 'rows'} {'below' if lag > 0 else 'above'}{where}", source
+            yield _slipped(name, order, lag)
     count = len(orders[FILE])
     partner = np.arange(count) ^ 1
     yield "of the other row of its pair", np.where(partner < count, partner, -1)
@@ -51,7 +67,7 @@ def _orders(evidence: Evidence) -> dict[str, np.ndarray]:
     ids = every.window_id.astype(str)
     orders = {FILE: np.arange(len(every)), "the file backwards": np.arange(len(every))[::-1].copy()}
     if not np.isnat(every.start_time).any():
-        orders["time"] = np.argsort(every.start_time, kind="stable")
+        orders[TIME] = np.argsort(every.start_time, kind="stable")
     orders["ids as text"] = np.argsort(ids, kind="stable")
     orders["ids as numbers"] = np.array(sorted(range(len(ids)), key=lambda i: _natural(str(ids[i]))))
     return orders

@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from moola_core.diagnostics.vitals.groups import parts
-from moola_core.diagnostics.vitals.other_rows import of_several, other_rows
+from moola_core.diagnostics.vitals.other_rows import far_rows, of_several, other_rows
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 LAGS = np.arange(-30, 31)
@@ -18,6 +18,8 @@ SURE = 3.5  # standard errors, the largest of many lags
 LEAST = 20  # windows with a pointer
 RANDOM = 10  # orders of the rows, for what a pointer of any row holds
 STEPS = (5, 15)  # bars of a coarser chart
+SHARES = (1 / 2, 2 / 3)  # of a span that may be all that was meant
+LIKELY = 3  # slips by many rows whose ranks are computed
 
 
 class Pointers:
@@ -200,7 +202,7 @@ def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, i
 @sign(
     "labels",
     "Pointers that mean something else",
-    "Where the spans hold more movement when pointers are counted from the last bar or in steps of several bars, or read as a width and a bar, they are that.",
+    "Where the spans hold more movement when pointers are counted from the last bar or in steps of several bars, read as a width and a bar, or as a part as long, they are that.",
     "Give the first and the last bar, counted in bars from the first bar of the window.",
     unit="standard errors",
     usual=(-np.inf, 3.0),
@@ -218,6 +220,9 @@ def pointer_read(evidence: Evidence) -> Measured:
             best = Measured(part, detail, evidence.some(own.rows[quiet & np.isfinite(ranks)]))
         elif whole > best.value:
             best = Measured(whole, words)
+    for words, start, end in shorter(own):
+        whole = gain_in_movement(own.ranks(start, end)[0], own.own)
+        best = Measured(whole, words) if whole > best.value else best
     return best
 
 
@@ -227,6 +232,14 @@ def readings(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     yield "as the width and the first bar", own.end, own.end + own.start - 1
     for step in STEPS:
         yield f"in steps of {step} bars", step * own.start, step * own.end + step - 1
+
+
+def shorter(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Parts of the spans that may be all that was meant, as of `readings`."""
+    for share in SHARES:
+        short = np.maximum(np.round(share * (own.end - own.start + 1)).astype(int), 1)
+        yield f"as {share:.1f} times as long from the same start", own.start, own.start + short - 1
+        yield f"as {share:.1f} times as long to the same end", own.end - short + 1, own.end
 
 
 @sign(
@@ -243,13 +256,29 @@ def neighbours_pointer(evidence: Evidence) -> Measured:
     own = pointers_of(evidence)
     quiet = own.own < CHANCE
     any_row = np.nanmean([_with_pointers_of(evidence, own, source) for source in _random_rows(evidence)], axis=0)
-    gains = []
-    for words, source in other_rows(evidence):
-        ranks = _with_pointers_of(evidence, own, source)
-        part = f"{words}, in {(quiet & np.isfinite(ranks)).sum()} spans that hold little movement"
-        gains += [(gain_in_movement(ranks, own.own), words), (gain_in_movement(ranks[quiet], any_row[quiet]), part)]
-    gain, words = max(gains)
-    return Measured(of_several(gain, len(gains)), words)
+    measured = []
+    for tried, ways in ((other_rows(evidence),) * 2, (far_rows(evidence), likely_far_rows(evidence, own))):
+        for words, source in ways:
+            ranks = _with_pointers_of(evidence, own, source)
+            part = f"{words}, in {(quiet & np.isfinite(ranks)).sum()} spans that hold little movement"
+            gains = [(gain_in_movement(ranks, own.own), words), (gain_in_movement(ranks[quiet], any_row[quiet]), part)]
+            gain, said = max(gains)
+            measured.append(Measured(of_several(gain, 2 * len(tried)), said))
+    return max(measured, key=lambda one: one.value)
+
+
+def likely_far_rows(evidence: Evidence, own: Pointers) -> list[tuple[str, np.ndarray]]:
+    """Of the slips by many rows the few with whose pointers the spans move furthest for their length, which is sooner found than ranks are."""
+    ways, rows = far_rows(evidence), evidence.rows_in_file[own.rows]
+    every, each = evidence.every, np.arange(len(own.rows))
+    usual = np.abs(np.diff(own.prices[:, :, 3], axis=1)).mean(1)
+    moved = []
+    for _, source in ways:
+        known = (source[rows] >= 0) & every.has_pointer[source[rows]]
+        start, end = (np.where(known, side[source[rows]], 0).astype(int) for side in (every.start, every.end))
+        far = np.abs(own.prices[each, end, 3] - own.prices[each, start, 0]) / np.sqrt(end - start + 1)
+        moved.append(float((far / np.maximum(usual, 1e-12))[known].mean()) if known.any() else 0.0)
+    return [ways[i] for i in np.argsort(moved)[::-1][:LIKELY]]
 
 
 def _with_pointers_of(evidence: Evidence, own: Pointers, source: np.ndarray) -> np.ndarray:

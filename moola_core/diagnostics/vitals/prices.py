@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import numpy as np
-from scipy.stats import ks_2samp
+from scipy.stats import ks_2samp, rankdata
 
 from moola_core.diagnostics.vitals.groups import parts
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
@@ -17,6 +17,7 @@ OFF = 0.05  # of the window's mean range: what rounding does not explain
 LONGEST_S = 300.0
 LEAST_UNITS = 20  # whole units in which there are prices, so that all decimals could occur
 ROUNDED = 1e-6  # of a bar's range
+AROUND = 3  # bars whose bodies a range may go with in the place of its own
 SAME_BARS, NEIGHBOURS = 2, 5  # bars apart, and windows that begin next to one
 ALIKE = 0.999  # correlation of two windows' bars from which they are one moment of the market
 
@@ -158,17 +159,31 @@ def open_step(evidence: Evidence) -> Measured:
 
 @sign(
     "data",
-    "Body of a bar",
-    "The distance from open to close is about half of a bar's range in any market that trades.",
-    "Check that open and close are those of the same bar.",
-    unit="mean ranges",
+    "Body and range of a bar",
+    "A bar that goes far has a wide range; where its range goes with the body of another bar, or with none, open and close, or high and low, are not its own.",
+    "Check that the four prices of a row are those of the same bar, and that none was filled in.",
+    unit="rank correlation",
     tail="low",
-    usual=(0.3, np.inf),
+    usual=(0.2, np.inf),
 )
-def body(evidence: Evidence) -> Measured:
-    """Mean distance of close and open over the window's mean range; the median over windows."""
+def body_and_range(evidence: Evidence) -> Measured:
+    """Rank correlation of |close − open| and high − low within windows, less that with the bodies of the bars around; the mean over windows."""
     prices = evidence.windows.prices
-    return Measured(float(np.median(np.abs(prices[:, :, 3] - prices[:, :, 0]).mean(1) / mean_range(prices))))
+    body, size = (rankdata(one, axis=1) for one in (np.abs(prices[:, :, 3] - prices[:, :, 0]), ranges(prices)))
+    body, size = (one - one.mean(1, keepdims=True) for one in (body, size))
+    scale = np.maximum(np.sqrt(np.square(body).sum(1) * np.square(size).sum(1)), 1e-12)
+    bars = prices.shape[1]
+    goes_with = {
+        lag: float(
+            (
+                (body[:, max(lag, 0) : bars + min(lag, 0)] * size[:, max(-lag, 0) : bars - max(lag, 0)]).sum(1) / scale
+            ).mean()
+        )
+        for lag in range(-AROUND, AROUND + 1)
+    }
+    own = goes_with.pop(0)
+    lag = max(goes_with, key=lambda one: goes_with[one])
+    return Measured(own - goes_with[lag], f"{own:.2f}, and {goes_with[lag]:.2f} with the body {lag:+d} bars away")
 
 
 @sign(
