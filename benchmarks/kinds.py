@@ -32,7 +32,7 @@ from eighth_kinds import KINDS as EIGHTH_KINDS
 from fault_kinds import KINDS, Kind, halves
 from fifth_kinds import KINDS as FIFTH_KINDS
 from fourth_kinds import KINDS as FOURTH_KINDS
-from named_causes import FIFTH, FOURTH, NAMED, NEW, SEVENTH, SIXTH, THIRD, TRAINING, UNSEEN
+from named_causes import EIGHTH, FIFTH, FOURTH, NAMED, NEW, SEVENTH, SIXTH, THIRD, TRAINING, UNSEEN
 from new_kinds import KINDS as NEW_KINDS
 from seventh_kinds import KINDS as SEVENTH_KINDS
 from sixth_kinds import KINDS as SIXTH_KINDS
@@ -66,7 +66,6 @@ BY_TITLE = {
     "The pointers are at fault": "mended pointers",
     "The prices of windows are at fault": "mended prices",
 }
-# What names the causes of the eighth set is not written down yet.
 CONTRACTS = ("data", "labels", "evaluation")
 HEALTHY = 3  # runs without a fault on each market, of other seeds of training
 BLIND = {
@@ -282,7 +281,7 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
 
 def causes_of(kind: str) -> tuple[str, ...]:
     """What names the cause of a kind: checks, vital signs, and the settings that plant it."""
-    return *(NAMED | UNSEEN | NEW | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH)[kind], *SETTINGS[kind]
+    return *(NAMED | UNSEEN | NEW | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH)[kind], *SETTINGS[kind]
 
 
 def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]]:
