@@ -32,7 +32,8 @@ from eighth_kinds import KINDS as EIGHTH_KINDS
 from fault_kinds import KINDS, Kind, halves
 from fifth_kinds import KINDS as FIFTH_KINDS
 from fourth_kinds import KINDS as FOURTH_KINDS
-from named_causes import EIGHTH, FIFTH, FOURTH, NAMED, NEW, SEVENTH, SIXTH, THIRD, TRAINING, UNSEEN
+from later_named_causes import EIGHTH, SEVENTH, SIXTH
+from named_causes import FIFTH, FOURTH, NAMED, NEW, THIRD, TRAINING, UNSEEN
 from new_kinds import KINDS as NEW_KINDS
 from seventh_kinds import KINDS as SEVENTH_KINDS
 from sixth_kinds import KINDS as SIXTH_KINDS

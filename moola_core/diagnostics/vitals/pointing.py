@@ -261,9 +261,8 @@ def neighbours_pointer(evidence: Evidence) -> Measured:
         for words, source in ways:
             ranks = _with_pointers_of(evidence, own, source)
             part = f"{words}, in {(quiet & np.isfinite(ranks)).sum()} spans that hold little movement"
-            gains = [(gain_in_movement(ranks, own.own), words), (gain_in_movement(ranks[quiet], any_row[quiet]), part)]
-            gain, said = max(gains)
-            measured.append(Measured(of_several(gain, 2 * len(tried)), said))
+            gains = {words: gain_in_movement(ranks, own.own), part: gain_in_movement(ranks[quiet], any_row[quiet])}
+            measured += [Measured(of_several(gain, 2 * len(tried)), where) for where, gain in gains.items()]
     return max(measured, key=lambda one: one.value)
 
 

@@ -1,0 +1,132 @@
+"""Which checks and vital signs name the cause of each kind of fault of the sixth set and those after it, as in `named_causes.py`."""
+
+from __future__ import annotations
+
+from named_causes import TRAINING
+
+# The same for `sixth_kinds.py`, written before any of them was judged and after the last change of what the doctor looks at; what was made after it was counted
+# was added then.
+SIXTH: dict[str, tuple[str, ...]] = {
+    "the average price of a bar taken for its close": ("open_step", "touching_bars", "body_and_range"),
+    "one campaign priced from another instrument": ("unlike_bars", "unlike_group", "level_spread", "windows_apart"),
+    "thirty-seconds of a point read as hundredths": ("open_step", "largest_bar", "windows_apart", "missing_decimals"),
+    "every third day from a delayed feed": ("pointer_lag", "group_lag", "span_movement", "labels_come_and_go"),
+    "windows for practice left in the export": ("twins", "unlike_group", "unlike_bars", "windows_apart"),
+    "bars thinned and not joined": ("open_step",),
+    "pages of a download in the wrong order": ("unlike_bars", "open_step"),
+    "widths of boxes read as their other ends": ("span_movement", "pointer_read"),
+    "classes set against the one before": ("class_runs",),
+    "labels that get worse during each sitting": (
+        "untold_group",
+        "mended labels",
+        "label_noise",
+        "labels_come_and_go",
+    ),
+    "missing expansions filled with zeros": ("same_pointer", "pointer_at_edge"),
+    "boxes around the pattern in one class": ("class_by_pointers", "pointer_by_group"),
+    "the side of the button stored as the class": ("untold_group", "mended labels", "label_noise", "exchanged"),
+    "grades to keep given as grades to leave out": ("setting data.exclude_grades",),
+    "mean and deviation exchanged": ("code inputs", "scale_off", TRAINING),
+    "noise added to the stored windows": ("code inputs", TRAINING),
+    "features made over one table of all windows": ("code inputs", TRAINING),
+    "pointers rounded before the loss": ("code gradient", "gradient_size", "task_starved", TRAINING),
+    "a state forgotten every seven bars": ("code network", TRAINING),
+    "class targets smoothed by nine tenths": ("code loss", "first_loss", TRAINING),
+    "weights clipped after each step": ("weight_size", "code step", TRAINING),
+    "places in a subset read as rows of the table": ("code batches", "code folds", "leak", "against_trees"),
+    "predictions smoothed along the rows": ("predicted_again", TRAINING),
+    "a meter of the validation loss never reset": ("stored_epoch", "kept_epoch", TRAINING),
+    "a share of the rate given as the rate": ("setting transfer.last_layer_lr", "setting transfer.all_lr"),
+    "a contrast that tells nothing apart": (
+        "setting objective.temperature",
+        "learned_nothing",
+        "frozen_bottleneck",
+        "setting transfer.checkpoint",
+        "setting transfer.schedule",
+    ),
+}
+
+# The same for `seventh_kinds.py`, as for the sixth.
+SEVENTH: dict[str, tuple[str, ...]] = {
+    "five-minute bars interpolated to minutes": ("body_and_range", "touching_bars", "windows_apart"),
+    "outages filled from the day before": ("twins", "open_step", "largest_bar", "unlike_bars"),
+    "prices of each window held between its tails": ("unlike_bars", "still_bars"),
+    "each bar relative to its own open": ("unlike_bars", "open_step", "level_spread"),
+    "only expansions that rise were collected": ("one_direction",),
+    "moves divided by their volatility": ("unlike_bars",),
+    "the clock of a replay that runs too fast": (
+        "group_lag",
+        "pointer_lag",
+        "labels_come_and_go",
+        "span_movement",
+    ),
+    "a box left where it was when near enough": ("same_pointer", "labels_again", "neighbours_pointer"),
+    "missing classes taken from the nearest window": ("class_by_figure", "label_noise"),
+    "answers of two charts side by side exchanged": ("neighbours_class", "neighbours_pointer"),
+    "the grade taken for the class": ("class_by_group",),
+    "entries and exits of trades taken for expansions": ("pointer_lag", "pointer_at_edge"),
+    "standardised by the place in the window": ("code inputs", TRAINING),
+    "columns left shuffled by a test of importance": ("code inputs", TRAINING),
+    "pointers squashed twice": ("code network", TRAINING),
+    "weights drawn far too large": ("code start", "weight_size", "first_loss", TRAINING),
+    "class numbers given as sampling weights": ("code batches", TRAINING),
+    "a least gain that is never reached": ("kept_epoch", TRAINING),
+    "mirrored copies averaged without turning back": ("predicted_again", TRAINING),
+    "probabilities calibrated on the tested windows": ("predicted_again", "leak"),
+    "centers written where starts are read": ("predicted_again",),
+    "an embargo in seconds taken for bars": ("setting training.embargo_bars", "trained_share"),
+    "pre-training on bars listed newest first": (
+        "frozen_bottleneck",
+        "domain_shift",
+        "learned_nothing",
+        "setting transfer.checkpoint",
+        "setting transfer.schedule",
+    ),
+    "the share to train on given as that to validate on": ("setting sampling.valid_frac",),
+}
+
+# The same for `eighth_kinds.py`, as for the seventh.
+EIGHTH: dict[str, tuple[str, ...]] = {
+    "missing bars filled with the window's mean": ("unlike_bars", "open_step", "largest_bar", "still_bars"),
+    "bars joined by the mean of each column": ("open_step", "touching_bars", "body_and_range"),
+    "the first bars left over from the window before": ("unlike_bars",),
+    "day and month exchanged where both can be": ("unlike_bars",),
+    "each class from another vendor": ("class_by_group", "class_by_figure", "unlike_group", "unlike_bars"),
+    "moves that lost their minus signs": ("unlike_bars", "one_direction"),
+    "two of five workers who clicked anywhere": ("untold_group", "pointer_by_group", "mended labels"),
+    "one box around the boxes of three": ("pointer_read", "span_movement"),
+    "numbers typed with their digits exchanged": ("pointer_read", "span_movement"),
+    "places from screens of twice the density": ("pointer_read", "span_movement", "pointer_lag"),
+    "answers in the order of ids as text": (
+        "neighbours_class",
+        "neighbours_pointer",
+        "mended labels",
+        "mended pointers",
+    ),
+    "a finer class that no mapping names": ("label_noise",),
+    "principal components fitted anew to each batch": ("code inputs", TRAINING),
+    "labels among the inputs in training alone": ("code inputs", TRAINING),
+    "the bias of a rare class in every layer": ("code start", TRAINING),
+    "every column the mean of all columns": ("code network", "code inputs", TRAINING),
+    "targets in bars for answers in fractions": ("code targets", "code loss", "first_loss", TRAINING),
+    "the mask of known pointers turned round": ("code loss", "code targets", "task_starved", TRAINING),
+    "windows forgotten within days": ("code loss", "code batches", "code gradient", TRAINING),
+    "predicted classes stored as probabilities": ("predicted_again",),
+    "fractions cut to whole numbers before they are bars": ("predicted_again",),
+    "half of the windows tested twice, half never": ("code folds",),
+    "pre-training on one day again and again": (
+        "unlike_bars",
+        "domain_shift",
+        "frozen_bottleneck",
+        "learned_nothing",
+        "setting transfer.checkpoint",
+        "setting transfer.schedule",
+    ),
+    "a checkpoint in whole numbers without their scales": (
+        "not_as_started",
+        "code start",
+        "frozen_bottleneck",
+        "setting transfer.checkpoint",
+        "setting transfer.schedule",
+    ),
+}
