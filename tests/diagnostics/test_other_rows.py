@@ -39,6 +39,8 @@ def as_text(values, windows):
 CHANGES = {
     "1 row below in the order of time": lambda v, w: by_time(v, w, 1),
     "2 rows above": lambda v, w: np.roll(v, -2),
+    "17 rows above": lambda v, w: np.roll(v, -17),
+    "40 rows below in the order of time": lambda v, w: by_time(v, w, 40),
     "at its place where windows are in the order of ids as text and labels in that of the file": as_text,
     "at its place where windows are in the order of the file and labels in that of the file backwards": lambda v, w: v[
         ::-1

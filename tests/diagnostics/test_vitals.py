@@ -168,6 +168,43 @@ def test_a_class_that_is_the_length_of_its_expansion_is_told_from_one_whose_expa
     assert not outside("class_by_pointers", value("class_by_pointers", evidence_of(longer)))
 
 
+@pytest.mark.parametrize(("share", "words"), [(0.5, "0.5 times as long from"), (2 / 3, "0.7 times as long from")])
+def test_ends_that_are_marked_too_late_are_read_as_shorter_spans(windows, share, words):
+    end = windows.start + (windows.end - windows.start + 1) / share - 1
+    own = value("pointer_read", evidence_of(replace(windows, end=np.minimum(end.round(), 104))))
+    assert outside("pointer_read", own) and words in own.detail
+    assert not outside("pointer_read", value("pointer_read", evidence_of(windows)))
+
+
+def test_classes_that_one_figure_tells_without_an_error_are_told_from_those_that_follow_it(windows):
+    reach = np.ptp(windows.prices.reshape(len(windows), -1), axis=1)
+    high = reach > np.median(reach)
+    rule, loose = (
+        replace(windows, label=np.where(own, *windows.classes)) for own in (high, high ^ (ROWS.random(len(high)) < 0.1))
+    )
+    assert outside("class_by_figure", own := value("class_by_figure", evidence_of(rule))) and "range" in own.detail
+    assert not outside("class_by_figure", value("class_by_figure", evidence_of(loose)))
+    level = windows.prices[:, :, 3].mean(1)
+    leveled = replace(windows, label=np.where(level > np.median(level), *windows.classes))
+    assert outside("class_by_figure", value("class_by_figure", evidence_of(leveled)))
+
+
+def test_a_stretch_of_one_class_in_the_middle_of_the_time_is_found(windows):
+    place = np.argsort(np.argsort(windows.start_time)) / len(windows)
+    default = replace(windows, label=np.where((place > 0.3) & (place < 0.7), windows.classes[0], windows.label))
+    own = value("class_by_time", evidence_of(default))
+    assert outside("class_by_time", own) and "by date" in own.detail and own.windows
+
+
+def test_ranges_that_belong_to_the_bars_before_are_unusual(windows):
+    prices = windows.prices.copy()
+    ends = prices[:, 1:, [0, 3]]
+    prices[:, 1:, 1] = np.maximum(windows.prices[:, :-1, 1], ends.max(2))
+    prices[:, 1:, 2] = np.minimum(windows.prices[:, :-1, 2], ends.min(2))
+    own = value("body_and_range", evidence_of(replace(windows, prices=prices)))
+    assert outside("body_and_range", own) and "-1 bars away" in own.detail
+
+
 def test_one_group_with_a_lag_is_named(windows):
     late = moved_by(15)(windows)
     newest = windows.start_time >= np.sort(windows.start_time)[len(windows) // 2]
