@@ -16,6 +16,7 @@ from moola_core.training.group import Group
 MOVED = 1e-9  # of the states' size: what a bar changes in those of its neighbours is larger, however little a network has learned
 LEAST = 30  # windows whose answers can be compared
 TIED = 1 - 1e-9  # rank correlation of two answers that are one
+ONE_NUMBER = 1e-5  # of the largest singular value of the slopes [windows and bars, columns]: where columns are told apart the second is far larger
 PUSH = 30.0  # of a bias: far more than any answer is
 HEADS = {
     "class_head": ("logits", "class scores", -5.0, 5.0),
@@ -50,12 +51,13 @@ def of_reach(group: Group, row: int) -> Iterator[Deviation]:
 
 
 def of_reading(group: Group, ask: Callable[[], list[Tensor]]) -> Iterator[Deviation]:
-    """What `ask` gives, answers of the network, rests on every bar and column."""
+    """What `ask` gives, answers of the network, rests on every bar and column, and not on one mixture of the columns alone."""
     stored = group.windows.x
     read = stored.clone().requires_grad_()
     group.windows.x = read * 1.0  # no leaf, so that what changes it in place is let through to where it shows
     total = torch.stack([part.square().sum() for part in ask()]).sum()
-    used = torch.autograd.grad(total, read)[0].abs().sum(0).numpy()
+    slope = torch.autograd.grad(total, read)[0]
+    used = slope.abs().sum(0).numpy()
     group.windows.x = stored
     for axis, name in ((1, "bars"), (0, "columns")) if used.any() else ():
         unread = used.sum(axis) == 0
@@ -63,6 +65,12 @@ def of_reading(group: Group, ask: Callable[[], list[Tensor]]) -> Iterator[Deviat
             yield Deviation(
                 "network", f"nothing that the network says depends on {unread.sum()} of {len(unread)} {name}"
             )
+    columns = slope.flatten(0, 1).double().numpy()
+    columns = columns[:, columns.any(0)]
+    columns = columns / np.maximum(np.linalg.norm(columns, axis=0), np.finfo(float).tiny)
+    sizes = np.linalg.svd(columns, compute_uv=False) if columns.shape[1] > 1 else np.ones(2)
+    if sizes[1] < ONE_NUMBER * sizes[0]:
+        yield Deviation("network", f"the {columns.shape[1]} columns of a bar reach the network as one number")
 
 
 def of_outputs(outputs: Tensor) -> Iterator[Deviation]:

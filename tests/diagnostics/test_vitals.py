@@ -176,6 +176,41 @@ def test_ends_that_are_marked_too_late_are_read_as_shorter_spans(windows, share,
     assert not outside("pointer_read", value("pointer_read", evidence_of(windows)))
 
 
+def digits_exchanged(bars):
+    return bars // 100 * 100 + bars % 10 * 10 + bars // 10 % 10
+
+
+@pytest.mark.parametrize("words", ["in steps of 2 bars", "with their digits exchanged"])
+def test_pointers_that_were_changed_in_half_of_the_rows_are_read_otherwise(windows, words):
+    change = digits_exchanged if "digits" in words else lambda bars: bars // 2
+    some, sides = np.arange(len(windows)) % 2 == 0, np.stack([windows.start, windows.end])
+    start, end = np.sort(np.where(some, change(sides), sides), axis=0)
+    own = value("pointer_read", evidence_of(replace(windows, start=start, end=end)))
+    assert own.value > 2 and words in own.detail
+
+
+def test_expansions_of_one_class_that_go_one_way_more_often_are_unusual_unless_that_is_the_class(windows):
+    each = np.arange(len(windows))
+    rises = windows.prices[each, windows.end.astype(int), 3] > windows.prices[each, windows.start.astype(int), 0]
+    first, second = windows.classes
+    default = replace(windows, label=np.where(~rises & (windows.label == second), first, windows.label))
+    own = value("class_by_pointers", evidence_of(default))
+    assert outside("class_by_pointers", own) and f"100% of {second}" in own.detail
+    named = replace(windows, label=np.where(rises, first, second))
+    assert not outside("class_by_pointers", value("class_by_pointers", evidence_of(named)))
+
+
+def test_a_group_whose_spans_do_not_move_is_named(windows):
+    careless = np.arange(len(windows)) % 5 < 2
+    source = np.where(careless, "first", "second").astype(object)
+    places = np.random.default_rng(1).permutation(len(windows))
+    sides = {
+        name: np.where(careless, getattr(windows, name)[places], getattr(windows, name)) for name in ("start", "end")
+    }
+    own = value("pointer_by_group", evidence_of(replace(windows, source=source, **sides)))
+    assert outside("pointer_by_group", own) and "move less" in own.detail and "source" in own.detail
+
+
 def test_classes_that_one_figure_tells_without_an_error_are_told_from_those_that_follow_it(windows):
     reach = np.ptp(windows.prices.reshape(len(windows), -1), axis=1)
     high = reach > np.median(reach)
@@ -191,7 +226,8 @@ def test_classes_that_one_figure_tells_without_an_error_are_told_from_those_that
 
 def test_a_stretch_of_one_class_in_the_middle_of_the_time_is_found(windows):
     place = np.argsort(np.argsort(windows.start_time)) / len(windows)
-    default = replace(windows, label=np.where((place > 0.3) & (place < 0.7), windows.classes[0], windows.label))
+    usual = np.where(np.arange(len(windows)) % 3, windows.label, windows.classes[1])
+    default = replace(windows, label=np.where((place > 0.3) & (place < 0.7), windows.classes[0], usual))
     own = value("class_by_time", evidence_of(default))
     assert outside("class_by_time", own) and "by date" in own.detail and own.windows
 

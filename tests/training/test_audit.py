@@ -180,6 +180,12 @@ FAULTS = {
     "augmented": ("inputs", Group, "_noisy", lambda original: lambda own, x: original(own, x).flip(1)),
     "labels exchanged": ("targets", batches.Windows, "targets", exchanged),
     "windows mixed": ("network", Pooling, "forward", among_windows),
+    "columns averaged": (
+        "network",
+        BiLSTM,
+        "forward",
+        lambda original: lambda own, x, *given: original(own, x.mean(-1, keepdim=True).expand_as(x), *given),
+    ),
     "at random": ("network", Pooling, "forward", ever_other),
     "in pieces of five bars": ("network", BiLSTM, "forward", in_pieces),
     "center and length that add up": ("network", PointerHead, "forward", adds_up),

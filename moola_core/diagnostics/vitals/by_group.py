@@ -36,13 +36,13 @@ def class_by_group(evidence: Evidence) -> Measured:
 @sign(
     "labels",
     "Class against the pointers",
-    "Where the expansions of one class alone were marked, where windows of one class were cut so that theirs lies elsewhere, or where the length of the expansion is the class, the pointers tell the class and the prices need not.",
+    "Where the expansions of one class alone were marked, where theirs lie elsewhere or go one way more often, or where the length of the expansion is the class, the pointers tell the class and the pattern need not.",
     "Mark the expansions of all classes, cut windows without a look at the class, and set the class by what the prices show; until then let the model predict the class alone (model.tasks), and ask it of windows cut otherwise.",
     unit="−log10 p",
     usual=(-np.inf, 6.0),
 )
 def class_by_pointers(evidence: Evidence) -> Measured:
-    """How surely windows without a pointer have other shares of the classes, expansions of one class lie elsewhere, or their length is the class, as −log10 of p."""
+    """How surely windows without a pointer have other shares of the classes, expansions of one class lie elsewhere or go one way more often, or their length is the class, as −log10 of p."""
     marked = evidence.windows.has_pointer
     if not marked.any():
         raise NotKnown("No window has a pointer.")
@@ -58,11 +58,27 @@ def class_by_pointers(evidence: Evidence) -> Measured:
         auroc, length = _told_by_length(evidence, marked)
         if auroc >= TOLD and length > value:
             value, detail = length, f"the length of the expansion tells the classes apart, AUROC {auroc:.2f}"
+        direction, shares = _by_direction(evidence, marked)
+        if direction > value:
+            value, detail = direction, shares
     missing = 0.0 if marked.all() else of_classes(marked, evidence.target, 1)
     if missing > value:
         detail = f"without a pointer {_shares(evidence, ~marked)}, with one {_shares(evidence, marked)}"
         value, rows = missing, ~marked
     return Measured(value, detail, evidence.some(rows))
+
+
+def _by_direction(evidence: Evidence, marked: np.ndarray) -> tuple[float, str]:
+    """−log10 of p that expansions of all classes rise as often, and how often they do; 0 where the direction all but is the class, as classes may be called by it."""
+    windows, each = evidence.windows, np.flatnonzero(marked)
+    first, last = windows.start[each].astype(int), windows.end[each].astype(int)
+    rises = windows.prices[each, last, 3] > windows.prices[each, first, 0]
+    target, label = evidence.target[each], evidence.label[each]
+    auroc = max(abs(aurocs(rises[:, None].astype(float), target == one)[0] - 0.5) + 0.5 for one in np.unique(target))
+    if auroc >= TOLD or rises.all() or not rises.any():
+        return 0.0, ""
+    shares = (f"{rises[label == name].mean():.0%} of {name}" for name in np.unique(label))
+    return of_classes(rises, target, 1), f"expansions rise in {', '.join(shares)}"
 
 
 def _told_by_length(evidence: Evidence, marked: np.ndarray) -> tuple[float, float]:

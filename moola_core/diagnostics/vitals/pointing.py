@@ -17,7 +17,7 @@ CHANCE = 0.5  # rank of a span that lies anywhere
 SURE = 3.5  # standard errors, the largest of many lags
 LEAST = 20  # windows with a pointer
 RANDOM = 10  # orders of the rows, for what a pointer of any row holds
-STEPS = (5, 15)  # bars of a coarser chart
+STEPS = (2, 5, 15)  # bars of a coarser chart, or dots of a finer screen
 SHARES = (1 / 2, 2 / 3)  # of a span that may be all that was meant
 LIKELY = 3  # slips by many rows whose ranks are computed
 
@@ -202,10 +202,10 @@ def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, i
 @sign(
     "labels",
     "Pointers that mean something else",
-    "Where the spans hold more movement when pointers are counted from the last bar or in steps of several bars, read as a width and a bar, or as a part as long, they are that.",
+    "Where the spans hold more movement when pointers are counted from the last bar or in steps of several bars, read as a width and a bar, with their digits exchanged, or as a part as long, they are that.",
     "Give the first and the last bar, counted in bars from the first bar of the window.",
     unit="standard errors",
-    usual=(-np.inf, 3.0),
+    usual=(-np.inf, 4.0),
 )
 def pointer_read(evidence: Evidence) -> Measured:
     """By how many standard errors the movement grows in the spans, or exceeds chance in those that hold little, when pointers are read otherwise."""
@@ -232,6 +232,13 @@ def readings(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
     yield "as the width and the first bar", own.end, own.end + own.start - 1
     for step in STEPS:
         yield f"in steps of {step} bars", step * own.start, step * own.end + step - 1
+    sides = np.sort([_exchanged_digits(own.start), _exchanged_digits(own.end)], axis=0)
+    yield "with their digits exchanged", *sides
+
+
+def _exchanged_digits(bars: np.ndarray) -> np.ndarray:
+    """Bars [m] with their last two digits exchanged."""
+    return bars // 100 * 100 + bars % 10 * 10 + bars // 10 % 10
 
 
 def shorter(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:

@@ -101,15 +101,20 @@ def _surprise(count: int, n: int, share: float, tried: int) -> float:
 @sign(
     "labels",
     "A group whose pointers are otherwise",
-    "Where expansions of one grade, source or period are longer or lie elsewhere than those of the rest, they were marked by another convention.",
-    "Compare windows of the group with others: what counts as the first and the last bar of an expansion?",
+    "Where expansions of one grade, source or period are longer, lie elsewhere or move less than those of the rest, they were marked by another convention, or without a look.",
+    "Compare windows of the group with others: what counts as the first and the last bar of an expansion, and who marked them?",
     unit="−log10 p",
     usual=(-np.inf, 8.0),
 )
 def pointer_by_group(evidence: Evidence) -> Measured:
-    """Largest two-sample distance of lengths, starts and ends between a group and the rest, as −log10 of p times the comparisons."""
+    """Largest two-sample distance of lengths, starts, ends and movement between a group and the rest, as −log10 of p times the comparisons."""
     own = pointers_of(evidence)
-    described = {"length": own.end - own.start + 1, "start": own.start, "end": own.end}
+    described = {
+        "length": own.end - own.start + 1.0,
+        "start": own.start,
+        "end": own.end,
+        "share of other spans that move less": own.own,
+    }
     tried = []
     for group, mask in parts(evidence, hours=False):
         inside = mask[own.rows]
@@ -117,7 +122,7 @@ def pointer_by_group(evidence: Evidence) -> Measured:
             for name, values in described.items():
                 p = ks_2samp(values[inside], values[~inside]).pvalue
                 middle = (np.median(values[inside]), np.median(values[~inside]))
-                tried.append((p, f"{group}: {name} {middle[0]:g} bars in the median, elsewhere {middle[1]:g}", inside))
+                tried.append((p, f"{group}: {name} {middle[0]:.3g} in the median, elsewhere {middle[1]:.3g}", inside))
     if not tried:
         raise NotKnown("The windows cannot be divided: too few, or without times, grades and sources.")
     p, detail, inside = min(tried, key=lambda row: row[0])
