@@ -43,6 +43,12 @@ def test_the_part_with_exchanged_classes_is_found(windows, words):
     assert (best.mask == mask).mean() > 0.9
 
 
+def test_classes_that_are_exchanged_where_expansions_are_long_are_found(windows):
+    length = windows.end - windows.start
+    best = exchange(divided(wrong_way_round(windows, length > np.median(length))))
+    assert best.deviations > SURE and "a long expansion" in best.words and best.better > best.own
+
+
 def test_classes_as_they_are_and_at_random_are_not_exchanged(windows):
     assert exchange(divided(windows)).deviations < SURE
     random = replace(windows, label=np.random.default_rng(2).permutation(windows.label))

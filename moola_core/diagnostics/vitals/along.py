@@ -11,7 +11,9 @@ from moola_core.diagnostics.vitals.classes import auroc_of, mean_probabilities, 
 from moola_core.diagnostics.vitals.groups import LEAST, deviation_of_auroc, parts, stretches, surprise
 from moola_core.diagnostics.vitals.other_rows import of_several
 from moola_core.diagnostics.vitals.pointing import pointers_of
+from moola_core.diagnostics.vitals.prices import mean_range
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
+from moola_core.market.windows import Windows
 
 BLOCKS = range(5, 61)  # rows that take turns
 SURE = 3.0  # standard deviations from which classes count as exchanged
@@ -48,14 +50,16 @@ def _exchange(evidence: Evidence) -> Exchange:
     positive = evidence.target == 0
     exchanged = positive[:, None] ^ np.stack([mask for _, mask in tried], axis=1)
     scores = ridge_scores(evidence, np.column_stack([exchanged, positive]))
+    own = auroc_of(scores[:, -1], positive)
+    aurocs = [auroc_of(*each) for each in zip(scores.T, exchanged.T, strict=False)]
+    # As they are, classes are told by what also tells the part: only what tells them better speaks for an exchange.
     sure = [
-        min(_above_chance(own[side], classes[side]) for side in (mask, ~mask))
-        for own, classes, (_, mask) in zip(scores.T, exchanged.T, tried, strict=False)
+        min(_above_chance(each[side], classes[side]) for side in (mask, ~mask)) if better > own else 0.0
+        for each, classes, better, (_, mask) in zip(scores.T, exchanged.T, aurocs, tried, strict=False)
     ]
     best = int(np.argmax(sure))
     words, mask = tried[best]
-    better, own = auroc_of(scores[:, best], exchanged[:, best]), auroc_of(scores[:, -1], positive)
-    return Exchange(words, mask, better, own, of_several(sure[best], len(tried)))
+    return Exchange(words, mask, aurocs[best], own, of_several(sure[best], len(tried)))
 
 
 def _above_chance(scores: np.ndarray, positive: np.ndarray) -> float:
@@ -66,8 +70,12 @@ def _above_chance(scores: np.ndarray, positive: np.ndarray) -> float:
 
 
 def _parts(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
-    """Parts of at most half of the windows: groups, runs of neighbouring rows or dates, and blocks of rows that take turns."""
+    """Parts of at most half of the windows: groups, halves by what they show, runs of neighbouring rows or dates, and blocks of rows that take turns."""
     n = len(evidence.windows)
+    for words, value in _shown(evidence.windows):
+        mask = value > np.median(value)
+        if mask.sum() >= LEAST:
+            yield f"windows with {words}", mask
     for words, mask in parts(evidence):
         if mask.mean() <= 0.5:
             yield words, mask
@@ -81,6 +89,15 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
         mask = evidence.rows_in_file // size % 2 == 1
         if min(mask.sum(), (~mask).sum()) >= LEAST:
             yield f"every second block of {size} rows", mask
+
+
+def _shown(windows: Windows) -> Iterator[tuple[str, np.ndarray]]:
+    """What windows may be told apart by without a look at their pattern, in words, and its values [n]."""
+    yield "wide bars", mean_range(windows.prices)
+    yield "a close above the first open", windows.prices[:, -1, 3] - windows.prices[:, 0, 0]
+    if windows.has_pointer.all():
+        yield "a long expansion", windows.end - windows.start
+        yield "a late expansion", windows.start + windows.end
 
 
 @sign(

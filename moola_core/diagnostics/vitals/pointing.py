@@ -15,9 +15,10 @@ LAGS = np.arange(-30, 31)
 ZERO = np.zeros(1, int)
 CHANCE = 0.5  # rank of a span that lies anywhere
 SURE = 3.5  # standard errors, the largest of many lags
+FAR_LAG, PART_SURE = 10, 8.0  # bars, and standard errors for a part of the spans; in healthy runs the most is 6.4
 LEAST = 20  # windows with a pointer
 RANDOM = 10  # orders of the rows, for what a pointer of any row holds
-STEPS = (2, 5, 15)  # bars of a coarser chart, or dots of a finer screen
+STEPS = (2, 3, 4, 5, 10, 15)  # bars of a coarser chart, or dots of a finer screen
 SHARES = (1 / 2, 2 / 3)  # of a span that may be all that was meant
 LIKELY = 3  # slips by many rows whose ranks are computed
 
@@ -181,12 +182,26 @@ def _best_lag(profile: np.ndarray) -> tuple[int, float]:
     usual=(-np.inf, 3.0),
 )
 def group_lag(evidence: Evidence) -> Measured:
-    """Largest difference between the lag of a group of windows and that of the rest."""
-    best = (0.0, "", np.zeros(len(evidence.windows), bool))
+    """Largest difference between the lag of a group of windows, or of the spans that hold little movement, and that of the rest."""
+    lag, rows = lag_of_quiet(pointers_of(evidence))
+    quiet = np.isin(np.arange(len(evidence.windows)), rows)
+    best = (float(abs(lag)), f"{len(rows)} spans that hold little movement: {lag:+d} bars" if lag else "", quiet)
     for name, mask, inside, outside in lags_of_groups(evidence):
         if abs(inside - outside) > best[0]:
             best = (float(abs(inside - outside)), f"{name}: {inside:+d} bars, elsewhere {outside:+d}", mask)
     return Measured(best[0], best[1], evidence.some(best[2] & evidence.windows.has_pointer))
+
+
+def lag_of_quiet(own: Pointers) -> tuple[int, np.ndarray]:
+    """The lag in bars at which spans that hold little movement surely hold more than at others, and their windows; 0 where there is none."""
+    quiet, far = own.own < CHANCE, np.flatnonzero(np.abs(LAGS) >= FAR_LAG)
+    if quiet.sum() < 2 * LEAST:
+        return 0, own.rows[:0]
+    profile = own.profile[far][:, quiet]
+    usual = np.maximum(np.nanmean(profile, axis=0), CHANCE)
+    gains = [gain_in_movement(ranks, usual) for ranks in profile]
+    best = int(np.argmax(gains))
+    return (int(LAGS[far[best]]), own.rows[quiet]) if gains[best] > PART_SURE else (0, own.rows[:0])
 
 
 def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, int]]:
