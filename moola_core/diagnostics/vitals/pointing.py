@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from functools import cached_property
 
 import numpy as np
+from scipy.stats import norm, t
 
 from moola_core.diagnostics.vitals.groups import parts
 from moola_core.diagnostics.vitals.other_rows import far_rows, of_several, other_rows
@@ -19,7 +20,7 @@ FAR_LAG, PART_SURE = 10, 8.0  # bars, and standard errors for a part of the span
 LEAST = 20  # windows with a pointer
 RANDOM = 10  # orders of the rows, for what a pointer of any row holds
 STEPS = (2, 3, 4, 5, 10, 15)  # bars of a coarser chart, or dots of a finer screen
-SHARES = (1 / 2, 2 / 3)  # of a span that may be all that was meant
+SHARES = (1 / 3, 1 / 2, 2 / 3)  # of a span that may be all that was meant
 LIKELY = 3  # slips by many rows whose ranks are computed
 
 
@@ -220,25 +221,30 @@ def lags_of_groups(evidence: Evidence) -> Iterator[tuple[str, np.ndarray, int, i
     "Where the spans hold more movement when pointers are counted from the last bar or in steps of several bars, read as a width and a bar, with their digits exchanged, or as a part as long, they are that.",
     "Give the first and the last bar, counted in bars from the first bar of the window.",
     unit="standard errors",
-    usual=(-np.inf, 4.0),
+    usual=(-np.inf, 3.5),
 )
 def pointer_read(evidence: Evidence) -> Measured:
     """By how many standard errors the movement grows in the spans, or exceeds chance in those that hold little, when pointers are read otherwise."""
     own = pointers_of(evidence)
-    quiet, best = own.own < CHANCE, Measured(0.0)
+    quiet, measured = own.own < CHANCE, [Measured(0.0)]
     for words, start, end in readings(own):
         ranks = own.ranks(start, end)[0]
-        part = gain_in_movement(ranks[quiet], np.full(quiet.sum(), CHANCE))
-        whole = gain_in_movement(ranks, own.own)
-        if part > max(whole, best.value):
-            detail = f"{words}, in {np.isfinite(ranks[quiet]).sum()} spans that hold little movement"
-            best = Measured(part, detail, evidence.some(own.rows[quiet & np.isfinite(ranks)]))
-        elif whole > best.value:
-            best = Measured(whole, words)
-    for words, start, end in shorter(own):
-        whole = gain_in_movement(own.ranks(start, end)[0], own.own)
-        best = Measured(whole, words) if whole > best.value else best
-    return best
+        known = quiet & np.isfinite(ranks)
+        part = gain_in_movement(ranks[known], np.full(known.sum(), CHANCE))
+        detail = f"{words}, in {known.sum()} spans that hold little movement"
+        measured += [
+            Measured(gain_in_movement(ranks, own.own), words),
+            Measured(_as_if_of_many(part, int(known.sum())), detail, evidence.some(own.rows[known])),
+        ]
+    measured += [
+        Measured(gain_in_movement(own.ranks(start, end)[0], own.own), words) for words, start, end in shorter(own)
+    ]
+    return max(measured, key=lambda one: one.value)
+
+
+def _as_if_of_many(gain: float, spans: int) -> float:
+    """The standard errors that a mean of many has by chance as seldom as that of so few spans has these (Student's t)."""
+    return float(min(gain, norm.isf(t.sf(gain, spans - 1)))) if gain > 0 and spans > 1 else gain
 
 
 def readings(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
@@ -262,6 +268,8 @@ def shorter(own: Pointers) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
         short = np.maximum(np.round(share * (own.end - own.start + 1)).astype(int), 1)
         yield f"as {share:.1f} times as long from the same start", own.start, own.start + short - 1
         yield f"as {share:.1f} times as long to the same end", own.end - short + 1, own.end
+        middle = own.start + (own.end - own.start + 1 - short) // 2
+        yield f"as {share:.1f} times as long in the middle", middle, middle + short - 1
 
 
 @sign(
