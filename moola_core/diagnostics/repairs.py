@@ -29,6 +29,7 @@ from moola_core.diagnostics.vitals.sign import SIGNS, Evidence, NotKnown
 from moola_core.diagnostics.weak_slices import masks
 from moola_core.market.windows import Windows
 
+JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers decides
 MOST = 4  # that are tried: each takes a fitting, and is a chance to be taken in
 
 
@@ -36,12 +37,13 @@ MOST = 4  # that are tried: each takes a fitting, and is a chance to be taken in
 class Repair:
     """The labelled windows with a part of them mended or left out.
 
-    title: what was done, in words; windows: the ids that it concerns; mended: the windows that are left.
+    title: what was done, in words; windows: the ids that it concerns; mended: the windows that are left; judged_by: the metrics that may show a gain.
     """
 
     title: str
     windows: tuple[str, ...]
     mended: Windows
+    judged_by: tuple[str, ...] = JUDGED
 
 
 def repairs(evidence: Evidence, slices: Sequence[WeakSlice]) -> list[Repair]:
@@ -159,7 +161,9 @@ def _cut_anew(evidence: Evidence) -> Iterator[Repair]:
 
 
 def _without(evidence: Evidence, part: str, mask: np.ndarray) -> Repair:
-    return Repair(f"without {part}", _ids(evidence, mask), evidence.windows.select(np.flatnonzero(~mask)))
+    """Judged by the classes: where expansions lie within fewer bars a constant points nearer, too."""
+    left = evidence.windows.select(np.flatnonzero(~mask))
+    return Repair(f"without {part}", _ids(evidence, mask), left, ("auroc",))
 
 
 def _ids(evidence: Evidence, mask: np.ndarray) -> tuple[str, ...]:

@@ -82,7 +82,7 @@ def test_a_part_at_chance_is_left_out(more_windows):
     label[own] = ROWS.permutation(label[own])
     evidence = evidence_of(replace(windows, label=label))
     (without,) = repairs(evidence, (weak(evidence, "grade B", own, 0.48),))
-    assert without.title == "without grade B"
+    assert without.title == "without grade B" and without.judged_by == ("auroc",), "a constant may point nearer then"
     assert set(without.mended.window_id.astype(str)) == set(evidence.ids[~own])
 
 

@@ -13,8 +13,10 @@ import pytest
 import moola_core as moola
 from moola_core.cli import main
 from moola_core.diagnostics.doctor import conclusions, known_market
+from moola_core.diagnostics.repairs import Repair
 from moola_core.diagnostics.results import Diagnosis, Evaluation, Interval
 from moola_core.diagnostics.results.experiments import MetricGain, UsualScore
+from moola_core.diagnostics.results.weak_slices import WeakSlice
 from moola_core.errors import RunError, SpecError
 from moola_core.launch import worker
 from moola_core.launch.worker import doctor, experiments
@@ -278,6 +280,22 @@ def test_a_repair_that_surely_gains_is_the_cause_and_its_copy_can_be_launched(st
     )
     assert all(right[str(name)] == own for name, own in zip(copy.window_id, copy.label, strict=True))
     assert set(finding.evidence["windows"]) <= set(right)
+
+
+def test_a_part_that_is_left_out_is_not_blamed_for_places_that_a_constant_finds(store, run, monkeypatch):
+    part = Repair("without grade B", ("w1",), load_windows(run.spec.data.windows).trainable()[0], ("auroc",))
+    nearer = MetricGain("center_mae_bars", 12.0, 8.0, Interval(4.0, 2.0, 6.0))
+    monkeypatch.setattr(experiments, "repairs", lambda evidence, slices: [part])
+    monkeypatch.setattr(experiments, "gains_over", lambda about, child: ())
+    monkeypatch.setattr(experiments, "gains_of_repair", lambda about, child: (nearer,))
+    monkeypatch.setattr(experiments, "_auroc", lambda child: None)
+    monkeypatch.setattr(experiments, "_pointers", lambda child, name: ())
+    asked = store.create(build(Diagnose, {"name": "doctor", "run": run.id, "budget_s": 600.0}))
+    children = Children(asked, None, lambda child, listen: child.update(state="done", seconds=1.0), "experiment")
+    weak = WeakSlice("grade B", "class", 20, 0.5, 0.8, 0.001, ("w1",))
+    odd = replace(codec.restore(Diagnosis, run.result("doctor")), slices=(weak,))
+    found = experiments.settle(asked, run, odd, children)
+    assert not found.repair and not next(one for one in found.tried if one.file).gains
 
 
 def test_a_repair_is_judged_on_the_windows_that_both_have(store, run):

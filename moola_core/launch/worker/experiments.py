@@ -226,7 +226,12 @@ class _Bench:
         planned = Experiment(repair.title, {}, "", where=conclusions.MENDED, mended=repair.windows, file=data.windows)
         spec = change(self.about.spec, {"training.repeats": 1})
         base = self.as_it_is(1)
-        return None if base is None else self._fitted(planned, spec, Place(conclusions.MENDED, data), base)
+        done = None if base is None else self._fitted(planned, spec, Place(conclusions.MENDED, data), base)
+        if done is None:
+            return None
+        judged = replace(done, gains=tuple(gain for gain in done.gains if gain.metric in repair.judged_by))
+        self.tried[self.tried.index(done)] = judged
+        return judged
 
     def by_heart(self) -> None:
         """Eight windows, ten copies of each: a model that can learn at all tells their classes without an error.

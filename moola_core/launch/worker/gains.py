@@ -7,14 +7,13 @@ import pandas as pd
 
 from moola_core.diagnostics.comparison import arm_predictions, influences
 from moola_core.diagnostics.intervals import TWO_MODELS, estimate
-from moola_core.diagnostics.repairs import MOST
+from moola_core.diagnostics.repairs import JUDGED, MOST
 from moola_core.diagnostics.results.experiments import MetricGain
 from moola_core.launch.worker.differing import division
 from moola_core.metrics import better
 from moola_core.runs.folds import shared_bars
 from moola_core.runs.store import Run
 
-JUDGED = ("auroc", "center_mae_bars")  # what of the class and of the pointers decides
 LEVEL = 1 - 0.05 / len(JUDGED) / 2  # each is looked at again with more repeats, which are much the same windows
 LEVEL_OF_REPAIRS = 1 - 0.05 / len(JUDGED) / MOST
 
