@@ -298,6 +298,19 @@ def test_a_part_that_is_left_out_is_not_blamed_for_places_that_a_constant_finds(
     assert not found.repair and not next(one for one in found.tried if one.file).gains
 
 
+def test_fits_that_cannot_be_evaluated_end_no_experiments(store, run, monkeypatch):
+    def fails(*given):
+        raise RunError("has no result evaluation.")
+
+    monkeypatch.setattr(experiments, "_auroc", fails)
+    monkeypatch.setattr(experiments, "gains_over", lambda about, child: np.zeros(2).reshape(3))
+    asked = store.create(build(Diagnose, {"name": "doctor", "run": run.id, "budget_s": 600.0}))
+    children = Children(asked, None, lambda child, listen: child.update(state="done", seconds=1.0), "experiment")
+    found = experiments.settle(asked, run, codec.restore(Diagnosis, run.result("doctor")), children)
+    assert found.tried and all(one.why_not for one in found.tried) and not found.culprits
+    assert "could not be fitted" in found.conclusion
+
+
 def test_a_repair_is_judged_on_the_windows_that_both_have(store, run):
     table = run.predictions
     kept = sorted(table["window_id"].astype(str).unique())[:-10]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -287,7 +288,9 @@ class _Bench:
 
         Only of a run that tells its own labels: what leaks shows as a score that is too good.
         """
-        spec, own = change(self.about.spec, {"training.repeats": 1}), _auroc(self.about)
+        spec, own = change(self.about.spec, {"training.repeats": 1}), None
+        with suppress(RunError):  # of a run whose predictions could not be evaluated
+            own = _auroc(self.about)
         if spec.features.state != "per_window" or own is None or own.low <= conclusions.CHANCE:
             return True
         windows = load_labelled(spec.data, spec.features, self.run.store_root / "cache").trainable
@@ -318,21 +321,28 @@ class _Bench:
             return None
         try:
             child = self.made.get(what, spec, f"experiment: {planned.title}")
-        except MoolaError as error:
-            done = replace(planned, why_not=str(error))
-        else:
-            self.seconds += child.record.seconds or 0.0
-            took = (child.record.seconds or 0.0) / repeats
-            self.market_seconds |= {spec.preset: took} if planned.usual is not None else {}
-            self.longest = self.longest if planned.usual is not None else max(self.longest, took)
+            self._note_time(planned, spec, child)
             done = replace(
                 planned,
                 run_id=child.id,
                 gains=() if base is None else (gains_of_repair if planned.file else gains_over)(base, child),
                 auroc=None if spec.model.tasks == "pointers" else _auroc(child),
             )
+        except (
+            MoolaError,
+            ValueError,
+        ) as error:  # also where predictions, of this run or of the other, cannot be evaluated
+            done = replace(planned, why_not=str(error))
         self._known[what] = done
         return self._keep(done)
+
+    def _note_time(self, planned: Experiment, spec: Finetune, child: Run) -> None:
+        """Count what the fitting took, and remember it for those that come."""
+        seconds = child.record.seconds or 0.0
+        took = seconds / spec.training.repeats
+        self.seconds += seconds
+        self.market_seconds |= {spec.preset: took} if planned.usual is not None else {}
+        self.longest = self.longest if planned.usual is not None else max(self.longest, took)
 
     def _lasts(self, planned: Experiment, spec: Finetune) -> float:
         """Seconds that a repeat is taken to last: as the longest before it; of a preset on a known market by another one there."""
