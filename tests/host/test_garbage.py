@@ -1,0 +1,19 @@
+"""How often this process and those of a user look for garbage."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+ASK = "import gc; {before}; import moola_core; print(gc.get_threshold()[0])"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [("pass", 10_000), ("gc.set_threshold(0)", 0), ("gc.set_threshold(50)", 50)]
+)
+def test_it_is_looked_for_less_often_unless_the_user_has_said_how_often(before: str, after: int) -> None:
+    asked = [sys.executable, "-c", ASK.format(before=before)]
+    answer = subprocess.run(asked, capture_output=True, text=True, check=True)
+    assert int(answer.stdout) == after
