@@ -150,10 +150,16 @@ def test_trials_are_runs_of_the_search_and_the_first_has_the_settings_as_they_ar
     assert result.ended == "All 16 trials were made." and run.record.progress["done"] == 16
 
 
-@pytest.mark.parametrize("stop", [1, 4, 9])
-def test_a_search_that_was_interrupted_ends_with_the_trials_of_one_that_was_not(tmp_path, stop):
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory):
+    """What carried out a whole search, and its result."""
     whole = Pretended()
-    _, wanted = searched(Store(tmp_path / "whole"), whole, trials=14, seed=3)
+    return whole, searched(Store(tmp_path_factory.mktemp("whole")), whole, trials=14, seed=3)[1]
+
+
+@pytest.mark.parametrize("stop", [1, 4, 9])
+def test_a_search_that_was_interrupted_ends_with_the_trials_of_one_that_was_not(uninterrupted, tmp_path, stop):
+    whole, wanted = uninterrupted
     assert {PRUNED, FAILED} <= {trial.state for trial in wanted.trials}
     store = Store(tmp_path / "cut")
     run = store.create(search_spec(base(), SPACE, trials=14, seed=3))
