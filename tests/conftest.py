@@ -93,6 +93,24 @@ def packages_are_read_once() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session", autouse=True)
+def pages_are_compiled_once() -> Iterator[None]:
+    """Every AppTest compiles the app and its page anew, as a server does once, and asks a thousand times a second whether its script has ended."""
+    from streamlit.testing.v1 import local_script_runner as runners
+
+    compiled, wait = runners.ScriptCache(), runners.require_widgets_deltas
+
+    def wait_for_the_thread(runner: runners.LocalScriptRunner, timeout: float = 3) -> None:
+        if runner._script_thread is not None:
+            runner._script_thread.join(timeout)
+        wait(runner, timeout)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runners, "ScriptCache", lambda: compiled)
+        patch.setattr(runners, "require_widgets_deltas", wait_for_the_thread)
+        yield
+
+
 @pytest.fixture(scope="session")
 def device(request: pytest.FixtureRequest) -> str:
     """The processor asked for; without a usable card the CUDA tests skip."""
