@@ -25,6 +25,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--device", default="cpu", choices=("cpu", "cuda"), help="the processor that training tests use")
 
 
+def pytest_configure() -> None:
+    """Keep temporary files in memory where 4 GB are free: to replace a file there takes a fifth of the time that it takes on a disk."""
+    memory = Path("/dev/shm")
+    if "PYTEST_DEBUG_TEMPROOT" not in os.environ and os.access(memory, os.W_OK | os.X_OK):
+        there = os.statvfs(memory)
+        if there.f_bavail * there.f_frsize > 4e9 and not there.f_flag & os.ST_NOEXEC:  # tests write programs too
+            os.environ["PYTEST_DEBUG_TEMPROOT"] = str(memory)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Iterator[None]:
     """Look for no garbage among what is imported: each look goes through all of it, which takes half the time of collecting tests."""

@@ -336,12 +336,6 @@ def test_a_space_of_a_few_values_is_tried_once_each():
     assert len(trials) == spec.size == 6 and tried == {(h, n) for h in (8, 12, 16) for n in (1, 2)}
 
 
-def test_nothing_of_optuna_is_loaded_before_there_is_something_to_propose():
-    code = "import moola_core, moola_core.launch.worker, moola_core.searches, moola_core.cli, sys; print('optuna' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
-
-
 def test_the_command_searches_says_what_to_expect_and_refuses_before_anything_runs(store, demo_files, tmp_path, capsys):
     space = tmp_path / "SPACE.json"
     space.write_text('{"train_size": {"low": 0.5, "high": 1.0}}', encoding="utf-8")
