@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 OBJECTS = 10_000
 DEFAULTS = (700, 2_000)  # of Python up to 3.12, and from 3.13 on
@@ -16,6 +18,17 @@ def look_less_often() -> None:
     first, *others = gc.get_threshold()
     if first in DEFAULTS:
         gc.set_threshold(OBJECTS, *others)
+
+
+@contextmanager
+def loading() -> Iterator[None]:
+    """Look for no garbage while modules are imported inside, nor ever among what there is then."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        keep_what_is_loaded()
+        gc.enable()
 
 
 def keep_what_is_loaded() -> None:
