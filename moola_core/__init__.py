@@ -16,9 +16,11 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from moola_core.host.garbage import look_less_often
 from moola_core.host.threads import let_waiting_threads_sleep
 
 let_waiting_threads_sleep()  # before anything loads OpenMP, which reads it as it is loaded
+look_less_often()  # before the libraries are imported, which makes objects by the hundred thousand
 
 __version__ = "0.1.0"
 

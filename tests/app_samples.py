@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 from itertools import permutations
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -201,28 +202,30 @@ def make_run(root: Path, windows: Path, state: str = "done", name: str = "A run"
     return run
 
 
-_MEASURED: dict[tuple[bytes, bool], tuple[pd.DataFrame, dict[str, Any]]] = {}
+_MEASURED: dict[tuple[bytes, Any], tuple[Any, dict[str, Any]]] = {}
 
 
-def _measured(windows: Path, constant: bool) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Predictions of the windows, and what is measured of them: once for each content of a file, wherever it lies."""
-    key = hashlib.sha256(windows.read_bytes()).digest(), constant
+def _once(windows: Path, how: Any, make: Callable[[], tuple[Any, dict[str, Any]]]) -> tuple[Any, dict[str, Any]]:
+    """What `make` gives: made once for each content of a file of windows, wherever it lies."""
+    key = hashlib.sha256(windows.read_bytes()).digest(), how
     if key not in _MEASURED:
-        predictions = make_predictions(windows, constant)
-        _MEASURED[key] = (
-            predictions,
-            {
-                "evaluation": evaluate(predictions, 105, {0: 0.9, 1: 0.95}),
-                "calibration": calibrations(predictions),
-                "pointing": pointing(predictions),
-                "errors": errors(predictions, load_windows(windows)),
-            },
-        )
+        _MEASURED[key] = make()
     return _MEASURED[key]
 
 
+def _measured(windows: Path, constant: bool) -> tuple[pd.DataFrame, dict[str, Any]]:
+    """Predictions of the windows, and what is measured of them."""
+    predictions = make_predictions(windows, constant)
+    return predictions, {
+        "evaluation": evaluate(predictions, 105, {0: 0.9, 1: 0.95}),
+        "calibration": calibrations(predictions),
+        "pointing": pointing(predictions),
+        "errors": errors(predictions, load_windows(windows)),
+    }
+
+
 def _finish(run: Run, windows: Path, constant: bool) -> None:
-    predictions, found = _measured(windows, constant)
+    predictions, found = _once(windows, constant, partial(_measured, windows, constant))
     run.write_table("predictions", {name: predictions[name].to_numpy() for name in predictions})
     run.write_table("steps", step_columns())
     for name, result in found.items():
@@ -240,14 +243,23 @@ def make_span_run(root: Path, windows: Path, name: str = "Spans") -> Run:
     files = {"data.windows": str(windows), "data.bars": str(windows.with_name("bars.parquet"))}
     spec = change(preset("recommended").finetune(), files | {"training.repeats": REPEATS})
     run = Store(root).create(spec, name=name)
+    tables, measured = _once(windows, "spans", partial(_of_spans, windows))
+    for table, rows in tables.items():
+        run.write_table(table, {column: rows[column].to_numpy() for column in rows})
+    for result, value in measured.items():
+        run.write_result(result, value)
+    facts = Facts(label_noise=ReadLabels((0.5, 1.0), (0.02, 0.05)))
+    run.update(state="done", ended=run.record.created, seconds=9.0, device="cpu", facts=facts)
+    return run
+
+
+def _of_spans(windows: Path) -> tuple[dict[str, pd.DataFrame], dict[str, Any]]:
+    """Tables of predictions that state a probability of each span, and what is measured of them."""
     predictions = make_predictions(windows)
     predictions[["start_pred", "end_pred"]] = predictions[["start_pred", "end_pred"]].round()
     close = (predictions["start_pred"] - predictions["start_true"]).abs() <= 3
     predictions["p_span"] = np.where(close, 0.8, 0.4)
-    tables = {"predictions": predictions, **span_tables(predictions)}
-    for table, rows in tables.items():
-        run.write_table(table, {column: rows[column].to_numpy() for column in rows})
-    measured = {
+    return {"predictions": predictions, **span_tables(predictions)}, {
         "evaluation": evaluate(predictions, 105),
         "calibration": calibrations(predictions),
         "pointing": pointing(predictions),
@@ -255,11 +267,6 @@ def make_span_run(root: Path, windows: Path, name: str = "Spans") -> Run:
         "balance": {"why_not": WITHOUT_TRAINING},
         "transfer": {"why_not": WITHOUT_TRAINING},
     }
-    for result, value in measured.items():
-        run.write_result(result, value)
-    facts = Facts(label_noise=ReadLabels((0.5, 1.0), (0.02, 0.05)))
-    run.update(state="done", ended=run.record.created, seconds=9.0, device="cpu", facts=facts)
-    return run
 
 
 def span_tables(predictions: pd.DataFrame) -> dict[str, pd.DataFrame]:

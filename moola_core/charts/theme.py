@@ -71,7 +71,8 @@ def palette(appearance: str) -> Palette:
 
 def figure(appearance: str, height: int) -> go.Figure:
     """An empty figure of `height` pixels in the appearance's template."""
-    return go.Figure(layout=go.Layout(template=_template(appearance), height=height))
+    # Not as a Layout, of which plotly would make a second one, and check the template again.
+    return go.Figure(layout={"template": _template(appearance), "height": height})
 
 
 def interval(rows: Sequence[tuple[float, float, float]], colour: str) -> dict[str, Any]:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from threadpoolctl import ThreadpoolController
 
 # Read by a library as it is loaded.
 VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
@@ -24,10 +30,16 @@ def one_thread(kind: str | None = None) -> Iterator[None]:
 
     kind: ``"blas"`` for the products of NumPy and SciPy alone.
     """
-    from threadpoolctl import threadpool_limits
-
-    with threadpool_limits(limits=1, user_api=kind):
+    with _libraries(len(sys.modules)).limit(limits=1, user_api=kind):
         yield
+
+
+@lru_cache(maxsize=1)
+def _libraries(modules: int) -> ThreadpoolController:
+    """The libraries that have threads. modules: how many modules are loaded; looking takes 3 ms, and a library comes with a module."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def several_threads_pay(recurrent: bool, hidden: int, batch_size: int) -> bool:

@@ -6,6 +6,7 @@ import dataclasses
 import os
 import secrets
 import shutil
+import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -325,6 +326,7 @@ class Store:
         StoreError
             When the store cannot be written.
         """
+        time.sleep(0.001)  # runs are sorted by their ids, which name the time to the millisecond
         moment = datetime.now(UTC)
         run_id = f"{moment:%Y%m%d-%H%M%S}-{moment.microsecond // 1000:03d}-{secrets.token_hex(2)}"
         folder = self.runs_folder / run_id

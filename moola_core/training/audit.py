@@ -32,7 +32,7 @@ from moola_core.training.by_definition import (
     share_apart,
 )
 from moola_core.training.by_property import of_heads, of_outputs, of_reach, of_reading, of_stored
-from moola_core.training.device import Device, own_random_state, torch_on_one_thread
+from moola_core.training.device import Device, own_random_state, seed_torch, torch_on_one_thread
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.group import Group
 from moola_core.training.inputs import Inputs
@@ -200,7 +200,7 @@ class _Audit:
         """What the network says of the batch, or of rows, and the two losses; with the same dropout at each call of one seed."""
         group = self.group
         own = group.batch.rows if rows is None else group.rows_of([rows.numpy()])
-        torch.manual_seed(seed)
+        seed_torch(seed)
         drawn = None if eval_mode else group.batch.drawn(group.fits[0].encoder_in_eval_mode)
         x = group.windows.scaled(own)
         outputs = group.network.forward(x.transpose(1, 2), drawn, group.windows.added(own))
@@ -265,7 +265,7 @@ class _Audit:
             {name: own.clone() for name, own in held.items()}
             for held in (self.group.weightings.remembered, self.group.stacked.buffers)
         ]
-        torch.manual_seed(SEED)
+        seed_torch(SEED)
         yield
         for before, held in zip(kept, (self.group.weightings.remembered, self.group.stacked.buffers), strict=True):
             for name, value in before.items():
@@ -342,7 +342,7 @@ class _Audit:
         for number, rows in enumerate(batches, 1):
             self.take(rows)
             gradients = self._held(wanted, self._gradient(split))
-            torch.manual_seed(SEED)
+            seed_torch(SEED)
             group.step(split)
             for part, own in wanted.items():
                 own.step(gradients[part])

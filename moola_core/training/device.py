@@ -87,6 +87,14 @@ def own_random_state(device: Device) -> Iterator[None]:
         yield
 
 
+def seed_torch(seed: int) -> None:
+    """Begin torch's own random streams anew, as `torch.manual_seed` does, which without a card keeps the whole call stack to tell cards later."""
+    if torch.cuda.is_available():
+        torch.manual_seed(seed)
+    else:
+        torch.default_generator.manual_seed(seed)
+
+
 @contextmanager
 def torch_on_one_thread(device: Device) -> Iterator[None]:
     """Hold torch to one thread of the CPU inside: sums then have one order, and two fits can run side by side."""

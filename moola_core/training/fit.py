@@ -15,6 +15,7 @@ from moola_core.models.spans import log_priors, predict_spans, span_loss, span_s
 from moola_core.spans.decoding import SpanPrediction
 from moola_core.specs import Finetune
 from moola_core.training import fault_injection, seeds
+from moola_core.training.device import seed_torch
 from moola_core.training.fold_data import key_of, scale_of, targets_of
 from moola_core.training.folds import Fold
 from moola_core.training.gradients import Projection
@@ -86,7 +87,7 @@ class Fit:
         self.spec, self.inputs, self.fold = spec, inputs, fold
         self.start = start if spec.transfer.schedule != "none" else None
         self.key = key_of(spec, fold)
-        torch.manual_seed(seeds.torch_seed(*self.key, seeds.WEIGHTS))
+        seed_torch(seeds.torch_seed(*self.key, seeds.WEIGHTS))
         outputs = len(inputs.classes) + spec.faults.extra_output
         self.model = MultiTask(inputs.x.shape[2], outputs, spec.model)
         self.mean, self.std = scale_of(spec, inputs, fold, start)
@@ -100,7 +101,7 @@ class Fit:
                 fault_injection.randomise_weights(self.model.encoder, spec.training.seed)
         self.unfreezing = Unfreezing(spec, self.model)
         self.weighting = make_weighting(spec.loss)
-        torch.manual_seed(seeds.torch_seed(*self.key, seeds.DROPOUT))
+        seed_torch(seeds.torch_seed(*self.key, seeds.DROPOUT))
         self.order = seeds.generator(*self.key, seeds.ORDER)
         self.active = torch.tensor([spec.model.tasks != "pointers", spec.model.tasks != "class"]).float()
         self.projection = Projection(spec.loss.pcgrad, spec.loss.pcgrad_threshold, spec.faults.accumulated_gradients)

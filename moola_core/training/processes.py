@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from moola_core.errors import FailedRun, MoolaError
+from moola_core.host.garbage import loading
 from moola_core.host.standstill import Watch
 from moola_core.host.threads import one_thread, one_thread_from_start
 
@@ -259,7 +260,8 @@ def _serve(work: _Work, begin: Place, line: connection.Connection, parent: int) 
 
 def _work_on(work: _Work, begin: Place, line: connection.Connection) -> None:
     try:
-        function, emits = work.read(begin)  # which imports what the work needs
+        with loading():
+            function, emits = work.read(begin)  # which imports what the work needs
         if "torch" in sys.modules:  # without networks in it, importing torch would only cost time
             _settle_torch()
         with one_thread():  # of what the caller's own script had loaded before

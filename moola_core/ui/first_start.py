@@ -13,6 +13,7 @@ import numpy as np
 import streamlit as st
 
 from moola_core.errors import MoolaError
+from moola_core.host.garbage import keep_what_is_loaded
 from moola_core.launch import demo
 from moola_core.runs.record import Record
 from moola_core.runs.store import Store
@@ -48,6 +49,7 @@ def load_ahead() -> None:
     """Load what the pages need before the first visitor: their modules at once, the feature kernels and the list of runs in threads."""
     for room in ROOMS:
         importlib.import_module(f"moola_core.{room}")
+    keep_what_is_loaded()  # after each run of the script Streamlit looks for garbage among all that there is
     threading.Thread(target=_load_kernels, daemon=True).start()
     threading.Thread(target=_read_ahead, daemon=True).start()
 
@@ -77,6 +79,7 @@ def _load_kernels() -> None:
     flat = np.ones((12, 4))
     relativity(flat, 12)
     swings(flat)
+    keep_what_is_loaded()
 
 
 # A cached resource is made once a server and under a lock: two tabs do not start two runs.

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from moola_core.models.checkpoint import load_weights
 from moola_core.runs import Store, cancelling
 from moola_core.runs.liveness import identity
 from moola_core.specs import change
+from moola_core.training.processes import side_by_side
 from tests.launch import unexamined_run
 
 QUICK = {"pretrain.training.epochs": 2, "pretrain.sampling.stride_bars": 60, "pretrain.sampling.labelled": "see"}
@@ -59,6 +61,11 @@ def parts_of(spec, store, listen=None) -> RunsOfArms:
         facts=replace(run.record.facts, sizes={"bars": 20_000, "windows": 60}),
     )
     return RunsOfArms(Children(run, listen, worker.execute, "own"), FoldPretrainings(spec, store.root / "cache"))
+
+
+def in_processes(processes, work, items, _, emit):
+    """The items of a work over so many processes, whatever was asked for."""
+    return side_by_side(work, items, processes, emit)
 
 
 def best_weights(run) -> dict[str, np.ndarray]:
@@ -105,7 +112,9 @@ def test_numbers_records_and_events_are_those_of_one_after_another(spec, store, 
     assert begun[encoders[1]] < ended[encoders[0]], "the second began before the first had ended"
 
 
-def test_a_failure_stays_with_its_run_and_an_arm_without_its_encoder_is_not_begun(spec, store):
+def test_a_failure_stays_with_its_run_and_an_arm_without_its_encoder_is_not_begun(spec, store, monkeypatch):
+    one = partial(in_processes, 1)  # which goes on after what failed in it
+    monkeypatch.setattr(concurrent_runs, "side_by_side", one)
     spec = spec.model_copy(update={"arms": spec.arms[:-1]})
     parts = parts_of(spec, store)
     gone = spec.model_copy(update={"pretrain": change(spec.pretrain, {"data.bars": "gone.parquet"})})

@@ -179,10 +179,10 @@ def test_a_model_of_spans_finds_expansions_in_bars_that_do_not_overlap(demo_file
 
 @pytest.mark.usefixtures("unexamined")
 def test_a_predicted_span_is_compared_with_those_of_the_labelled_windows_by_each_fit(demo_files, tmp_path):
-    small = {"data.windows": str(demo_files["windows"]), "repeats": 2, "folds": 3}
+    small = {"data.windows": str(demo_files["windows"]), "repeats": 2, "folds": 2}
     run = Store(tmp_path).create(change(preset("recommended").finetune(), small))
     worker.run(run)
-    child, table, result = predict(run, data=Data(bars=str(demo_files["bars"])), stride=100)
+    child, table, result = predict(run, data=Data(bars=str(demo_files["bars"])), stride=300)
     kept, windows = run.predictions.dropna(subset=["start_true"]), load_windows(demo_files["windows"])
     _, same, _ = predict(run, data=Data(windows=str(demo_files["windows"])))
     fits = {fit: load_estimator(run, *fit) for fit in run.replicates()}

@@ -89,8 +89,8 @@ def test_what_is_read_does_not_depend_on_the_format(demo, tables, tmp_path, name
             assert windows.grade.tolist() == tables["labels"]["grade"].tolist()
 
 
-def damaged(content: bytes, rng: np.random.Generator):
-    """The bytes of a file after what may happen to them: cut short, overwritten, bits turned, replaced."""
+def damaged(content: bytes, rng: np.random.Generator, turned: int):
+    """The bytes of a file after what may happen to them: cut short, overwritten, replaced, bits turned so many times."""
     yield b""
     yield rng.bytes(300)
     yield bytes(300)
@@ -98,19 +98,20 @@ def damaged(content: bytes, rng: np.random.Generator):
     yield content[:-7]
     yield content[10:]
     yield content[: len(content) // 3] + rng.bytes(40) + content[len(content) // 3 + 40 :]
-    for _ in range(12):
+    for _ in range(turned):
         data = bytearray(content)
         for at in rng.integers(0, len(data), 8):
             data[at] ^= 1 << int(rng.integers(0, 8))
         yield bytes(data)
 
 
+@pytest.mark.parametrize("turned", [3, pytest.param(12, marks=pytest.mark.soak)])
 @pytest.mark.parametrize(("name", "ending", "kind"), HOLDING)
-def test_a_damaged_file_is_answered_with_a_sentence(demo, tables, tmp_path, name, ending, kind):
+def test_a_damaged_file_is_answered_with_a_sentence(demo, tables, tmp_path, name, ending, kind, turned):
     path = tmp_path / f"file{ending}"
     READERS[name]().write(tables[kind], path)
     content, sentences = path.read_bytes(), []
-    for data in damaged(content, np.random.default_rng(0)):
+    for data in damaged(content, np.random.default_rng(0), turned):
         path.write_bytes(data)
         assert recognise(path).why
         with warnings.catch_warnings():

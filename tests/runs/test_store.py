@@ -340,3 +340,9 @@ def test_files_call_the_validation_part_of_a_fold_inner(tmp_path):
     run.keep_events(lambda event: event["split"] == "validation")
     assert '"split": "inner"' in (run.folder / "events.jsonl").read_text(encoding="utf-8")
     assert [event["split"] for event in run.events()] == ["validation"]
+
+
+def test_runs_that_are_made_at_once_are_sorted_as_they_were_made(tmp_path):
+    store = Store(tmp_path)
+    made = [store.create(preset("quick").finetune()).id for _ in range(5)]
+    assert made == sorted(made) and [record.run_id for record in store.runs()] == made[::-1]

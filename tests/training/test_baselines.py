@@ -26,7 +26,7 @@ def priced(n):
     return replace(inputs, prices=ohlc)
 
 
-@pytest.mark.parametrize("estimator", ["extra_trees", "locate_then_classify"])
+@pytest.mark.parametrize("estimator", [pytest.param("extra_trees", marks=pytest.mark.soak), "locate_then_classify"])
 def test_fits_side_by_side_have_the_same_numbers_as_one_after_another(monkeypatch, estimator):
     inputs = priced(60)
     made = {}

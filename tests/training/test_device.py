@@ -8,7 +8,7 @@ import torch
 from moola_core.errors import DeviceError
 from moola_core.specs import Pretraining, Training
 from moola_core.training import device as room
-from moola_core.training.device import resolve_device
+from moola_core.training.device import resolve_device, seed_torch
 
 
 @pytest.fixture
@@ -81,3 +81,12 @@ def test_the_card_is_read_from_nvidia_smi(tmp_path, monkeypatch):
     tool.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     assert room._card() == "NVIDIA L4, driver 535.161.08"
+
+
+@pytest.mark.parametrize("usable", [False, True])
+def test_the_random_stream_is_that_of_torchs_own_seed(host, usable):
+    host("", usable)
+    torch.manual_seed(7)
+    wanted = torch.rand(5)
+    seed_torch(7)
+    assert torch.equal(torch.rand(5), wanted)

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 
 from moola_core.models.encoders import Encoder, make_encoder, represent
+from moola_core.training.device import seed_torch
 from moola_core.training.pretraining.objectives import Validation
 from moola_core.training.pretraining.trainer import Pretrainer
 
@@ -24,7 +25,7 @@ def representations(trainer: Pretrainer, x: np.ndarray, draw: int = 0) -> dict[s
     """
     windows, spec = trainer.objective.windows, trainer.spec
     scaled = (torch.from_numpy(x).to(windows.device) - windows.mean) / windows.std
-    torch.manual_seed(spec.training.seed + draw)
+    seed_torch(spec.training.seed + draw)
     untrained = make_encoder(x.shape[2], spec.model).to(windows.device)
     trained = trainer.network.get_submodule("encoder")
     assert isinstance(trained, Encoder)

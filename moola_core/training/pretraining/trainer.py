@@ -19,7 +19,7 @@ from moola_core.models.checkpoint import put_weights, weights_of
 from moola_core.models.encoders import encoder_class
 from moola_core.specs import Pretrain
 from moola_core.training import seeds
-from moola_core.training.device import Device, torch_on_one_thread
+from moola_core.training.device import Device, seed_torch, torch_on_one_thread
 from moola_core.training.events import Emit, Event
 from moola_core.training.pretraining.adamw import AdamW
 from moola_core.training.pretraining.bar_windows import BarWindows
@@ -57,7 +57,7 @@ class Pretrainer:
 
     def __init__(self, spec: Pretrain, windows: BarWindows, sample: Sample, device: Device, emit: Emit) -> None:
         self.spec, self.sample, self.device, self.emit = spec, sample, device, emit
-        torch.manual_seed(self._seed(0, seeds.WEIGHTS))
+        seed_torch(self._seed(0, seeds.WEIGHTS))
         self.objective = make_objective(spec, windows)
         self.network = self.objective.network
         training = spec.training
@@ -88,7 +88,7 @@ class Pretrainer:
         rng = seeds.generator(self.spec.training.seed, 0, epoch, seeds.ORDER)
         order = rng.permutation(self.sample.train)
         draw = self.draw(epoch, seeds.AUGMENTATION)
-        torch.manual_seed(self._seed(epoch, seeds.DROPOUT))
+        seed_torch(self._seed(epoch, seeds.DROPOUT))
         batches = max(len(order) // self.batch, 1)
         losses = []
         for i in range(batches):

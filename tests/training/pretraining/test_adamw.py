@@ -35,15 +35,16 @@ def test_its_steps_and_moments_are_those_of_torch_bit_for_bit(device):
 
 STEP = """
 import sys, torch
+import moola_core, moola_core.launch.worker, moola_core.searches, moola_core.cli
 from moola_core.training.pretraining.adamw import AdamW
 weight = torch.nn.Parameter(torch.ones(3))
 weight.grad = torch.ones(3)
 AdamW([weight], 0.1, 0.0).step()
-print(weight.detach().max().item() < 1, "torch._dynamo" in sys.modules)
+print(weight.detach().max().item() < 1, "torch._dynamo" in sys.modules, "optuna" in sys.modules)
 """
 
 
-def test_a_step_loads_no_compiler():
-    """In a process of its own: here another test may have loaded it."""
+def test_a_worker_that_makes_a_step_has_loaded_no_compiler_and_nothing_that_proposes_trials():
+    """In a process of its own: here another test may have loaded them."""
     ran = subprocess.run([sys.executable, "-c", STEP], capture_output=True, text=True, check=True)
-    assert ran.stdout.split() == ["True", "False"]
+    assert ran.stdout.split() == ["True", "False", "False"]
