@@ -12,7 +12,7 @@ import pytest
 
 import moola_core
 from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
-from moola_core.diagnostics.doctor.check import SEVERITIES
+from moola_core.diagnostics.doctor.check import SEVERITIES, fix_spec
 from moola_core.diagnostics.doctor.preset_ranges import Far, far_settings
 from moola_core.diagnostics.results import Diagnosis, Finding, Interval
 from moola_core.diagnostics.results.experiments import Experiment, Experiments, MetricGain
@@ -429,6 +429,16 @@ def test_a_sign_that_a_check_explains_is_merged_into_its_finding():
     assert "Oddness" in alone[0].summary and alone[0].title.startswith("Unusual in the optimisation: ")
     both = examine(Case("finetune", facts | {"outputs": 3}, SPEC))
     assert [finding.check for finding in both.findings] == ["head_too_wide"] and both.vitals == (sign,)
+
+
+def test_a_fix_that_does_not_fit_the_other_settings_is_not_offered():
+    fits = {
+        "transfer.checkpoint": "20260101-000000-000-aaaa/000-00",
+        "transfer.more_checkpoints": ("20260101-000000-000-aaaa/000-01",),
+    }
+    spec = change(SPEC, fits | {"transfer.fold_checkpoints": 2, "training.folds": 2, "transfer.schedule": "full"})
+    assert fix_spec(Case("finetune", {}, spec), {"training.folds": 5}) is None
+    assert fix_spec(Case("finetune", {}, spec), {"training.patience": 7}) is not None
 
 
 def case_of(check: str, facts: dict) -> Case:

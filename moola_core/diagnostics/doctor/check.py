@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.doctor import FIGURES, SEVERITIES
 from moola_core.diagnostics.results.interval import Claim, Interval, decided
+from moola_core.errors import SpecError
 from moola_core.registry import Registry
 from moola_core.specs import Diagnose, change
 
@@ -130,11 +131,14 @@ def register(kind: type[Check]) -> type[Check]:
 
 
 def fix_spec(case: Case, changes: Mapping[str, Any]) -> dict[str, Any] | None:
-    """The case's spec with the changes, as plain values; None where there is no data to run it on, or where they change nothing."""
+    """The case's spec with the changes, as plain values; None where there is no data to run it on, where they change nothing or do not fit the other settings."""
     spec = case.spec
     if spec is None or not (spec.data.windows if spec.kind == "finetune" else spec.data.bars):
         return None
-    fixed = change(spec, dict(changes))
+    try:
+        fixed = change(spec, dict(changes))
+    except SpecError:
+        return None
     return fixed.model_dump(mode="json") if fixed != spec or case.kind == "reported" else None
 
 
