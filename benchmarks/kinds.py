@@ -5,8 +5,8 @@
 Each kind is planted in a `quick` run on one of two demo markets of that half, in turn, next to runs of the same settings without a fault (HEALTHY), and the
 score of its fits on windows of a market that nothing was planted in is measured. Runs that are done are kept in the folder and not made
 again; --again asks the doctor as it is now about the runs that are there. With a budget the doctor makes experiments too, and a
-setting that it names is the cause where the fault was planted by that setting. Rules are chosen on `choosing`; `counted` is counted once, and so are `unseen`, after it `new`, `third`, `fourth`, `fifth`, `sixth`, `seventh` and `eighth`, kinds that were written without a look at
-the doctor (`unseen_kinds.py`, `new_kinds.py`, `third_kinds.py`, `fourth_kinds.py`, `fifth_kinds.py`, `sixth_kinds.py`, `seventh_kinds.py`, `eighth_kinds.py`), each on both of its markets.
+setting that it names is the cause where the fault was planted by that setting. Rules are chosen on `choosing`; `counted` is counted once, and so are `unseen`, after it `new`, `third`, `fourth`, `fifth`, `sixth`, `seventh`, `eighth` and `ninth`, kinds that were written without a look at
+the doctor (`unseen_kinds.py`, `new_kinds.py`, `third_kinds.py`, `fourth_kinds.py`, `fifth_kinds.py`, `sixth_kinds.py`, `seventh_kinds.py`, `eighth_kinds.py`, `ninth_kinds.py`), each on both of its markets.
 
 Prints one line for each kind, with the place at which its cause is named (`named_causes.py`), and writes FOLDER/HALF.jsonl, one line for each run. A fault that the reading of the data refuses counts as
 detected, without a cause.
@@ -35,6 +35,7 @@ from fourth_kinds import KINDS as FOURTH_KINDS
 from later_named_causes import EIGHTH, SEVENTH, SIXTH
 from named_causes import FIFTH, FOURTH, NAMED, NEW, THIRD, TRAINING, UNSEEN
 from new_kinds import KINDS as NEW_KINDS
+from ninth_kinds import KINDS as NINTH_KINDS
 from seventh_kinds import KINDS as SEVENTH_KINDS
 from sixth_kinds import KINDS as SIXTH_KINDS
 from third_kinds import KINDS as THIRD_KINDS
@@ -78,6 +79,7 @@ BLIND = {
     "sixth": SIXTH_KINDS,
     "seventh": SEVENTH_KINDS,
     "eighth": EIGHTH_KINDS,
+    "ninth": NINTH_KINDS,
 }
 BLIND_KINDS = [kind for kinds in BLIND.values() for kind in kinds]
 BY_NAME = {kind.name: kind for kind in (*KINDS, *BLIND_KINDS)}
@@ -118,6 +120,7 @@ MARKETS = {
     "sixth": (Market(801, 2.0, 174), Market(802, 1.0, 200)),
     "seventh": (Market(901, 2.0, 174), Market(902, 1.0, 200)),
     "eighth": (Market(1001, 2.0, 174), Market(1002, 1.0, 200)),
+    "ninth": (Market(1101, 2.0, 174), Market(1102, 1.0, 200)),
     "counted": (Market(201, 3.0, 174), Market(202, 1.0, 200)),
 }
 
