@@ -32,7 +32,7 @@ from eighth_kinds import KINDS as EIGHTH_KINDS
 from fault_kinds import KINDS, Kind, halves
 from fifth_kinds import KINDS as FIFTH_KINDS
 from fourth_kinds import KINDS as FOURTH_KINDS
-from later_named_causes import EIGHTH, SEVENTH, SIXTH
+from later_named_causes import EIGHTH, NINTH, SEVENTH, SIXTH
 from named_causes import FIFTH, FOURTH, NAMED, NEW, THIRD, TRAINING, UNSEEN
 from new_kinds import KINDS as NEW_KINDS
 from ninth_kinds import KINDS as NINTH_KINDS
@@ -285,7 +285,7 @@ def parts_of(finding: dict[str, Any]) -> list[str]:
 
 def causes_of(kind: str) -> tuple[str, ...]:
     """What names the cause of a kind: checks, vital signs, and the settings that plant it."""
-    return *(NAMED | UNSEEN | NEW | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH)[kind], *SETTINGS[kind]
+    return *(NAMED | UNSEEN | NEW | THIRD | FOURTH | FIFTH | SIXTH | SEVENTH | EIGHTH | NINTH)[kind], *SETTINGS[kind]
 
 
 def judged(rows: list[dict[str, Any]], experiments: bool) -> list[dict[str, Any]]:
