@@ -90,7 +90,12 @@ KINDS = (
         "transfer",
         NEGATIVE,
         settings={"transfer.schedule": "frozen"},
-        pretrain={"objective.name": "expansion", "objective.least_bars": 105, "objective.most_bars": 105},
+        pretrain={
+            "objective.name": "expansion",
+            "objective.least_bars": 105,
+            "objective.most_bars": 105,
+            "sampling.stride_bars": 26,
+        },
     ),
 )
 
@@ -100,11 +105,11 @@ CAUSE = {
         "start times against those of the bars with the same prices: apart by exactly expansion_start minutes in every row",
     ),
     "each window scaled between its own ends": Cause(
-        "Each window is scaled to its own lowest and highest price, 1 and 100, so sizes are lost, and windows in prices, as new ones come, look like nothing that was trained on.",
+        "Each window is scaled to its own lowest and highest price, 1 and 100, so no price is one of the market and how large its moves are is lost.",
         "windows: the lowest price is 1 and the highest 100 in every row; not found in the bars, but in proportion; moves of the window's size against its first price",
     ),
     "windows saved as logarithms of prices": Cause(
-        "The windows hold natural logarithms of prices and the bars prices, so all moves in proportion are a ten-thousandth part of what new windows have.",
+        "The windows hold natural logarithms of prices and the bars prices, so no price is one of the market and moves in proportion are a tenth of what they were.",
         "windows: prices from 9.4 to 9.7 where bars have 13,000 to 16,000; the exponential of a window is found in the bars at its start time; off the tick grid",
     ),
     "seconds read as milliseconds": Cause(
@@ -152,8 +157,8 @@ CAUSE = {
         "what the network is given: deviation 0.004 in every column over the training windows; scale.std in the stored weights 255 times that of the windows",
     ),
     "dropout behind the last layer": Cause(
-        "Dropout stands behind the heads, so in training half of all answers are 0 and the others doubled, and the best that can be learned is half of each place.",
-        "predicted centers near half of the labelled ones and lengths about half; training losses far above those of validation at the first steps and noisy; two passes in training mode differ in the answers by factors of 0 and 2",
+        "Dropout stands behind the heads, so in training half of all answers are 0 and the others doubled, and no answer that is learned fits a place.",
+        "predicted centers and lengths too small in the mean; training losses far above those of validation at the first steps and noisy; two passes in training mode differ in the answers by factors of 0 and 2",
     ),
     "batch normalisation behind the last layer": Cause(
         "The answers of both heads are normalised over the windows that are read together, so lengths have a mean of half the window and a window's answer depends on the others.",
@@ -177,7 +182,7 @@ CAUSE = {
     ),
     "a sigmoid for each class": Cause(
         "Probabilities of the test windows are sigmoids of each class's score and not a softmax, so they do not add up to 1.",
-        "sums of test probabilities from 0.5 to 1.5; softmax of the stored weights' scores gives others; the larger one is the same class",
+        "sums of test probabilities from 0.8 to 1.1; softmax of the stored weights' scores gives others; the larger one is the same class",
     ),
     "test windows scaled by themselves": Cause(
         "The test windows of each fold are standardised by their own mean and deviation (fitted anew), where those of the training windows belong, so predictions depend on what is tested together.",
