@@ -17,6 +17,7 @@ from moola_core.host.engine import ALONE
 from moola_core.models.checkpoint import Pretrained
 from moola_core.models.multitask import Outputs
 from moola_core.specs import Faults, Finetune, change
+from moola_core.training import by_property
 from moola_core.training.by_definition import (
     ALIKE,
     LEAST_ORDER,
@@ -31,7 +32,6 @@ from moola_core.training.by_definition import (
     of_folds,
     share_apart,
 )
-from moola_core.training.by_property import of_heads, of_outputs, of_reach, of_reading, of_stored
 from moola_core.training.device import Device, own_random_state, seed_torch, torch_on_one_thread
 from moola_core.training.folds import Fold, make_folds
 from moola_core.training.group import Group
@@ -99,7 +99,7 @@ class _Audit:
             yield from part()
         before = self.group.windows.x.clone()
         yield from self.of_steps([batch for epoch in batches for batch in epoch][:STEPS])
-        yield from of_stored(before, self.group)
+        yield from by_property.of_stored(before, self.group)
         yield from losses  # what differs elsewhere may be why
 
     def take(self, rows: Tensor) -> None:
@@ -210,8 +210,8 @@ class _Audit:
         """In prediction a window's answer is its own, the same each time, and rests on every bar and column."""
         group, rows = self.group, torch.from_numpy(self.rows[:ASKED])
         with torch.no_grad():
-            together, again = (_parts(self.answer(True, rows, seed)[0]) for seed in (SEED, SEED + 1))
-            each = [_parts(self.answer(True, one)[0]) for one in rows.split(1)]
+            together, again = (by_property.parts_of(self.answer(True, rows, seed)[0]) for seed in (SEED, SEED + 1))
+            each = [by_property.parts_of(self.answer(True, one)[0]) for one in rows.split(1)]
         alone = [torch.cat(parts, 1) for parts in zip(*each, strict=True)]
         if differ(together, again):
             yield Deviation(
@@ -221,12 +221,15 @@ class _Audit:
             yield Deviation(
                 "network", "what the network says of a window depends on the windows that it is asked about together"
             )
-        yield from of_reach(group, int(self.rows[0]))
+        yield from by_property.of_reach(group, int(self.rows[0]))
         with torch.no_grad():
-            outputs = self.answer(True, torch.from_numpy(self.group.fits[0].fold.train))[0]
-        yield from of_outputs(torch.cat([part[0] for part in _parts(outputs) if part.ndim == 3], 1))
-        yield from of_heads(group, dict(_columns(group)), lambda: self.answer(True, rows)[0])
-        yield from of_reading(group, lambda: _parts(self.answer(True, rows)[0]))
+            outputs = by_property.numbers_of(self.answer(True, torch.from_numpy(group.fits[0].fold.train))[0])
+            trained = by_property.numbers_of(self.answer(False)[0])
+        yield from by_property.of_outputs(outputs)
+        for numbers in (outputs, trained):
+            yield from by_property.of_zeros(numbers)
+        yield from by_property.of_heads(group, dict(_columns(group)), lambda: self.answer(True, rows)[0])
+        yield from by_property.of_reading(group, lambda: by_property.parts_of(self.answer(True, rows)[0]))
 
     def of_loss(self) -> Iterator[Deviation]:
         """Cross-entropy of the outputs at the windows' classes, and the Huber loss of center and length."""
@@ -391,8 +394,3 @@ def _columns(group: Group) -> Iterator[tuple[str, slice]]:
 def _some(names: Sequence[str], most: int = 3) -> str:
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more
-
-
-def _parts(outputs: Outputs) -> list[Tensor]:
-    """What a network says of each task that it is trained for."""
-    return [part for part in (outputs.logits, outputs.pointer, outputs.spans) if part is not None]

@@ -25,6 +25,16 @@ HEADS = {
 CUT = 0.05  # share of answers that are exactly 0
 
 
+def parts_of(outputs: Outputs) -> list[Tensor]:
+    """What a network says of each task that it is trained for."""
+    return [part for part in (outputs.logits, outputs.pointer, outputs.spans) if part is not None]
+
+
+def numbers_of(outputs: Outputs) -> Tensor:
+    """All numbers [windows, D] that the first fit says of whole windows."""
+    return torch.cat([part[0] for part in parts_of(outputs) if part.ndim == 3], 1)
+
+
 def of_reach(group: Group, row: int) -> Iterator[Deviation]:
     """What an encoder of the package makes of a bar rests on the bars next to it as well, at every place of a window; others may read each bar alone."""
     if not type(group.fits[0].model.encoder).__module__.startswith(f"{encoders.__name__}."):
@@ -73,14 +83,21 @@ def of_reading(group: Group, ask: Callable[[], list[Tensor]]) -> Iterator[Deviat
         yield Deviation("network", f"the {columns.shape[1]} columns of a bar reach the network as one number")
 
 
+def of_zeros(outputs: Tensor) -> Iterator[Deviation]:
+    """What a network [windows, D] says as it begins is not exactly 0, in prediction or in training: that is what is cut off or dropped."""
+    zeros = int((outputs.detach() == 0).sum(0).max())
+    if zeros > max(1, CUT * len(outputs)):
+        yield Deviation(
+            "network",
+            f"{zeros / len(outputs):.0%} of one of its answers are exactly 0, as if they were cut off or dropped",
+        )
+
+
 def of_outputs(outputs: Tensor) -> Iterator[Deviation]:
-    """What a network [windows, D] says as it begins: no two of its numbers are one, and none is cut off at 0."""
+    """What a network [windows, D] says as it begins: no two of its numbers are one."""
     values = outputs.detach().double().numpy()
     if len(values) < LEAST:
         return
-    zero = (values == 0).mean(0).max()
-    if zero > CUT:
-        yield Deviation("network", f"{zero:.0%} of one of its answers are exactly 0, as if they could not be negative")
     values = values[:, np.ptp(values, 0) > 0]
     alike = np.abs(np.corrcoef(values.argsort(0).argsort(0), rowvar=False)) if values.shape[1] > 1 else np.eye(1)
     if (alike - np.eye(len(alike)) > TIED).any():

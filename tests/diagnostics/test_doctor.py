@@ -234,6 +234,7 @@ RULES["weak_part"] = ({"weak_slices": (part(0.5, 0.001),)}, {"weak_slices": (par
         ("training.learning_rate", 1e-6),
         ("training.validation_size", 0.03),
         ("loss.class_weight", 0.001),
+        ("loss.huber_delta", 1.0),
     ],
 )
 def test_a_setting_far_from_those_of_every_preset_is_named_and_set_back(name, value):

@@ -154,6 +154,21 @@ def test_windows_of_another_time_are_told_from_windows_of_other_prices(demo, win
     assert "times 0.01" in value("unlike_bars", evidence_of(cents, demo.bars)).detail
 
 
+def test_windows_outside_of_the_bars_are_counted_where_others_or_their_prices_lie_inside(demo, windows):
+    milliseconds = (windows.start_time.astype(np.int64) // 1000).astype("datetime64[ns]")
+    own = value("unlike_bars", evidence_of(windows, demo.bars, claimed=milliseconds))
+    assert own.value == 1 and "before the first bar or after the last" in own.detail
+    middle = np.sort(windows.start_time)[len(windows) // 2]
+    early = demo.bars.time < middle
+    half = replace(demo.bars, time=demo.bars.time[early], ohlc=demo.bars.ohlc[early])
+    cut = replace(windows, position=np.where(windows.start_time < middle, windows.position, -1))
+    own = value("unlike_bars", evidence_of(cut, half, claimed=windows.start_time))
+    assert own.value == pytest.approx(0.5, abs=0.05) and "after the last" in own.detail
+    other = replace(windows, position=np.full(len(windows), -1))
+    with pytest.raises(NotKnown):  # bars of another period say nothing of the windows
+        value("unlike_bars", evidence_of(other, demo.bars, claimed=windows.start_time + np.timedelta64(900, "D")))
+
+
 @pytest.mark.parametrize("bars", [-9, 5, 14])
 def test_a_lag_of_the_pointers_is_measured_in_bars(windows, bars):
     assert value("pointer_lag", evidence_of(moved_by(bars)(windows))).value == pytest.approx(-bars, abs=1)

@@ -99,6 +99,14 @@ def never_negative(original):
     return lambda head, pooled: torch.relu(original(head, pooled))
 
 
+def dropped(original):
+    def faulty(head, pooled, sequence):
+        outputs = original(head, pooled, sequence)
+        return torch.nn.functional.dropout(outputs, 0.5, head.training)
+
+    return faulty
+
+
 def in_place(original):
     def faulty(windows, rows):
         if torch.is_grad_enabled():
@@ -190,6 +198,7 @@ FAULTS = {
     "in pieces of five bars": ("network", BiLSTM, "forward", in_pieces),
     "center and length that add up": ("network", PointerHead, "forward", adds_up),
     "scores that cannot be negative": ("network", ClassHead, "forward", never_negative),
+    "answers dropped in training": ("network", PointerHead, "forward", dropped),
     "noise that piles up": ("inputs", batches.Windows, "scaled", in_place),
     "softmax twice": (
         "loss",

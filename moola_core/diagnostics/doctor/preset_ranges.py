@@ -43,6 +43,13 @@ EITHER = (
     "objective.augment_warp",
     "objective.barrier_ranges",
     "objective.horizon_bars",
+    "objective.least_bars",
+    "objective.most_bars",
+    "objective.after_bars",
+    "objective.augment_shift_bars",
+    "objective.huber_delta",
+    "loss.huber_delta",
+    "transfer.encoder_lr_scale",
 )
 SHARES = (
     "model.dropout",
@@ -61,6 +68,10 @@ COUNTED = (
     "training.batch_size",
     "objective.mask_block_bars",
     "objective.horizon_bars",
+    "objective.least_bars",
+    "objective.most_bars",
+    "objective.after_bars",
+    "objective.augment_shift_bars",
 )
 
 

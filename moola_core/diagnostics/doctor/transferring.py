@@ -111,6 +111,10 @@ class FrozenBottleneck(Check):
     after = ("target_visible", "learned_nothing", "pretraining_unsound")
     sampled = True
 
+    def causes(self, case: Case) -> tuple[str, ...]:
+        """Also a setting of the pre-training that is far from every preset's."""
+        return (*self.after, "far_settings") if case.get("far_in_pretraining") else self.after
+
     def judge(self, case: Case) -> Finding | None:
         started(case)
         share = case.get("trainable_share")

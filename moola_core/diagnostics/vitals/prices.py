@@ -14,6 +14,7 @@ from moola_core.market.stamps import one_bar
 
 COLUMNS = ("open", "high", "low", "close")
 OFF = 0.05  # of the window's mean range: what rounding does not explain
+MANY = 0.2  # of the windows within the time of the bars: the others should be, too
 LONGEST_S = 300.0
 LEAST_UNITS = 20  # whole units in which there are prices, so that all decimals could occur
 ROUNDED = 1e-6  # of a bar's range
@@ -36,18 +37,39 @@ def mean_range(prices: np.ndarray) -> np.ndarray:
     "data",
     "Windows unlike the bars",
     "A labelled window is cut from the bars, so its prices are theirs but for a constant.",
-    "Compare one of these windows with the bars at the same time, and cut the windows anew.",
+    "Compare one of these windows with the bars at the same time, see whether the file of bars is whole, and cut the windows anew.",
     usual=(-np.inf, 0.02),
 )
 def unlike_bars(evidence: Evidence) -> Measured:
     """Share of the windows that do not have the prices of the bars anywhere, or not at the time that they state."""
-    own, prices, theirs, off = next_to_bars(evidence)
+    elsewhere = _outside(evidence)
+    try:
+        own, prices, theirs, off = next_to_bars(evidence)
+    except NotKnown:
+        if not elsewhere.any():
+            raise
+        return Measured(1.0, f"none states a time that lies in the bars, {_count(elsewhere)}", evidence.some(elsewhere))
     wrong = off.any((1, 2))
     claimed = _stated(evidence)[1]
     minutes = (evidence.windows.start_time[own] - claimed[own]).astype("timedelta64[m]").astype(int)
-    elsewhere = wrong & (evidence.windows.position[own] >= 0) & (minutes != 0)
-    how = _how(prices[wrong], theirs[wrong], off[wrong], minutes[elsewhere]) if wrong.any() else ""
-    return Measured(float(wrong.mean()), how, evidence.some(own[wrong]))
+    away = wrong & (evidence.windows.position[own] >= 0) & (minutes != 0)
+    how = _how(prices[wrong], theirs[wrong], off[wrong], minutes[away]) if wrong.any() else ""
+    rows = np.union1d(own[wrong], np.flatnonzero(elsewhere))
+    if elsewhere.sum() > wrong.sum():
+        how = _count(elsewhere)
+    return Measured(len(rows) / len(np.union1d(own, np.flatnonzero(elsewhere))), how, evidence.some(rows))
+
+
+def _outside(evidence: Evidence) -> np.ndarray:
+    """Windows [n] that state a time before the first or after the last bar, where their prices lie in the bars or many other windows do: bars may well be of another period."""
+    bars, claimed = _stated(evidence)
+    outside = ~np.isnat(claimed) & ((claimed < bars.time[0]) | (claimed > bars.time[-1]))
+    many = (~outside).mean() >= MANY
+    return outside & (many | (evidence.windows.position >= 0))
+
+
+def _count(outside: np.ndarray) -> str:
+    return f"{outside.sum()} of {len(outside)} state a time before the first bar or after the last"
 
 
 def _stated(evidence: Evidence) -> tuple[Bars, np.ndarray]:
