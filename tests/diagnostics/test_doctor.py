@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 import moola_core
-from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, register
+from moola_core.diagnostics.doctor import CHECKS, CannotJudge, Case, Check, examine, likely, register
 from moola_core.diagnostics.doctor.check import SEVERITIES, fix_spec
 from moola_core.diagnostics.doctor.preset_ranges import Far, far_settings
 from moola_core.diagnostics.results import Diagnosis, Finding, Interval
@@ -405,6 +405,16 @@ def test_a_probability_stands_with_each_finding_of_a_run_above_a_note():
     chances = [one.probability for one in findings if one.probability is not None]
     assert len(chances) > 1 and chances[0] == max(chances), "causes come first"
     assert all(one.probability is None for one in examine(Case("reported", facts)).findings)
+
+
+def test_the_first_finding_alone_is_surer_than_its_traits_say():
+    facts = {"outputs": 3, "fold_largest_share": [1.0] * 5, "log_loss": 1.05, "accuracy": 0.5} | LABELS
+    first, *others = [one for one in examine(Case("finetune", facts, SPEC)).findings if one.probability is not None]
+    plain = likely.with_probabilities([first, *others])
+    assert others and first.probability == pytest.approx(likely.as_first(plain[0].probability))
+    assert first.probability > plain[0].probability
+    assert [one.probability for one in others] == [one.probability for one in plain[1:]]
+    assert likely.with_surer_first([]) == ()
 
 
 def test_an_encoder_that_trains_may_leave_its_checkpoint_but_not_its_scale():

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
+from scipy.special import expit, logit
 
 from moola_core.diagnostics.doctor.check import INFO, WARNING
 from moola_core.diagnostics.doctor.outcome import SYMPTOMS
@@ -47,7 +47,7 @@ TRAITS = (
 
 @cache
 def table() -> dict[str, Any]:
-    """`faults`: how many planted faults it was learned from; `intercept`, and `weights` in the order of TRAITS."""
+    """`faults`: how many planted faults it was learned from; `intercept`, and `weights` in the order of TRAITS; `first`: how much surer the first finding is, as log odds."""
     return codec.load_object(TABLE.read_bytes())
 
 
@@ -56,6 +56,20 @@ def with_probabilities(findings: Sequence[Finding]) -> tuple[Finding, ...]:
     grave = [one for one in findings if one.severity != INFO]
     chances = dict(zip(map(id, grave), probabilities(traits(grave)), strict=True))
     return tuple(dataclasses.replace(one, probability=chances.get(id(one))) for one in findings)
+
+
+def with_surer_first(ordered: Sequence[Finding]) -> tuple[Finding, ...]:
+    """The findings in their final order, the first above a note with the probability that it has as the first: others explained less."""
+    grave = [one for one in ordered if one.probability is not None]
+    if not grave:
+        return tuple(ordered)
+    surer = dataclasses.replace(grave[0], probability=as_first(grave[0].probability or 0.0))
+    return tuple(surer if one is grave[0] else one for one in ordered)
+
+
+def as_first(probability: float) -> float:
+    """What a finding's probability is where it is the first."""
+    return float(expit(logit(probability) + table()["first"]))
 
 
 def probabilities(rows: np.ndarray) -> list[float]:
