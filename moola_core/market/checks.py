@@ -28,7 +28,11 @@ class Problem:
 
 @dataclass(frozen=True)
 class Report:
-    """The problems and warnings of a file. `rows` counts what was kept; `reader` understood it, as surely as `confidence` says."""
+    """The problems and warnings of a file.
+
+    `rows` counts what was kept; `reader` understood it, as surely as `confidence` says; `contradicting` counts windows with the prices of
+    another one and a different label, kept or not.
+    """
 
     kind: Literal["bars", "windows"]
     rows: int
@@ -36,6 +40,7 @@ class Report:
     warnings: tuple[str, ...] = ()
     reader: str = ""
     confidence: float = 1.0
+    contradicting: int = 0
 
     @property
     def ok(self) -> bool:

@@ -118,8 +118,8 @@ def list_nearly_equal(window_id: np.ndarray, label: np.ndarray, prices: np.ndarr
 
 def given_twice(
     label: np.ndarray, prices: np.ndarray, kept: np.ndarray, reading: ReadOptions, asking: Asking
-) -> tuple[np.ndarray, list[str]]:
-    """Which windows [n] stay where some have the same prices [n, K, 4] and different labels, and a note; asks which label counts.
+) -> tuple[np.ndarray, int, list[str]]:
+    """Which windows [n] stay where some have the same prices [n, K, 4] and different labels, how many these are, and a note; asks which label counts.
 
     kept [n] bool: the windows that are looked at.
     """
@@ -128,8 +128,9 @@ def given_twice(
     content[~kept] = -np.arange(1, len(content) + 1)[~kept]
     different = (pd.Series(label.astype(str)).groupby(content).transform("nunique") > 1).to_numpy() & kept
     if not different.any():
-        return stay, []
-    note = f"{int(different.sum())} windows have the prices of another window and a different label"
+        return stay, 0, []
+    contradicting = int(different.sum())
+    note = f"{contradicting} windows have the prices of another window and a different label"
     if reading.twice is None and reading.annotator != "all":
         answers = {
             "keep": "keep all as they are; training cannot fit both labels",
@@ -143,4 +144,4 @@ def given_twice(
     elif reading.twice == "drop":
         stay = ~different
     done = {"first": "the first counts", "last": "the last counts", "drop": "they are left out"}
-    return stay, [f"{note}; {done.get(reading.twice or '', 'training cannot fit both')}."]
+    return stay, contradicting, [f"{note}; {done.get(reading.twice or '', 'training cannot fit both')}."]

@@ -187,7 +187,7 @@ def _from_prices(
         [part if good else np.full((length, 4), np.nan) for part, good in zip(parts, fits, strict=True)]
     )
     kept, drop_notes = keep(columns, fits, reading, asking)
-    twice, twice_notes = doubts.given_twice(columns["label"], columns["prices"], kept, reading, asking)
+    twice, contradicting, twice_notes = doubts.given_twice(columns["label"], columns["prices"], kept, reading, asking)
     kept &= twice
     prices = (
         columns["prices"] if kept.all() else columns["prices"][kept]
@@ -199,7 +199,7 @@ def _from_prices(
     asking.close()
     near = doubts.list_nearly_equal(columns["window_id"][kept], columns["label"][kept], prices)
     notes = (*warnings, *turned, *spelling, *drop_notes, *twice_notes, *near, *time_notes)
-    report = Report("windows", int(kept.sum()), (), notes, asking.reader)
+    report = Report("windows", int(kept.sum()), (), notes, asking.reader, contradicting=contradicting)
     none = np.full(len(table), -1, np.int64)
     loaded = Windows(
         **columns, position=none, spans_gap=none > 0, interval_s=MINUTE_S, report=report, path=where

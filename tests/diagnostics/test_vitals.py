@@ -293,6 +293,13 @@ def test_twins_of_two_classes_are_counted(windows):
     assert value("twins", evidence_of(replace(doubled, label=label))).detail == "9 pairs, 4 of them with two classes"
 
 
+def test_windows_with_two_labels_in_the_file_are_counted_though_the_reading_left_one_out(windows):
+    answered = replace(windows, report=replace(windows.report, contradicting=40))
+    own = value("twins", evidence_of(answered))
+    assert outside("twins", own) and own.detail.startswith("40 windows of the file")
+    assert own.value == pytest.approx(40 / (len(windows) + 20))
+
+
 def test_labels_that_return_are_found_wherever_the_rows_lie(windows):
     half = len(windows) // 2
     twice = windows.select(np.random.default_rng(0).permutation(np.r_[np.arange(half), np.arange(half)]))

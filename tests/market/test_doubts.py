@@ -118,7 +118,9 @@ def test_an_hour_that_the_clock_shows_twice_is_named_when_it_has_to_be_guessed(t
 
 def test_classes_that_differ_in_spelling_and_copies_with_other_labels_are_named(demo):
     prices = demo.windows.prices[[0, 1, 2, 3, 0]]
-    found = " ".join(windows_from_arrays(prices, ["Up", "up", "down", "up", "down"]).report.warnings)
+    report = windows_from_arrays(prices, ["Up", "up", "down", "up", "down"]).report
+    found = " ".join(report.warnings)
+    assert report.contradicting == 2
     assert "Up (1), up (2) differ only in their spelling and are joined as up" in found
     assert "2 windows have the prices of another window and a different label" in found
 

@@ -296,11 +296,18 @@ def level_spread(evidence: Evidence) -> Measured:
     usual=(-np.inf, 0.02),
 )
 def twins(evidence: Evidence) -> Measured:
-    """Share of windows that have the same shape as another one."""
+    """Share of windows that have the same shape as another one, or of those in the file with the prices of another one and a different label."""
     pairs = _twins(evidence)
     rows, differ = np.unique(pairs), int((evidence.target[pairs[:, 0]] != evidence.target[pairs[:, 1]]).sum())
     contradict = f", {differ} of them with two classes" if differ else ""
-    return Measured(len(rows) / len(evidence.windows), f"{len(pairs)} pairs{contradict}", evidence.some(rows))
+    share, contradicting = len(rows) / len(evidence.windows), evidence.every.report.contradicting
+    # Of those that the reading left out nothing is left to compare.
+    in_file = contradicting / (len(evidence.every) + contradicting / 2)
+    if in_file > share:
+        return Measured(
+            in_file, f"{contradicting} windows of the file have the prices of another one and a different label"
+        )
+    return Measured(share, f"{len(pairs)} pairs{contradict}", evidence.some(rows))
 
 
 def _twins(evidence: Evidence) -> np.ndarray:
