@@ -9,7 +9,7 @@ from itertools import combinations
 import numpy as np
 from sklearn.preprocessing import StandardScaler
 
-from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans, out_of_fold
+from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans
 from moola_core.diagnostics.vitals.groups import (
     aurocs,
     deviation_of_auroc,
@@ -21,7 +21,6 @@ from moola_core.diagnostics.vitals.groups import (
 from moola_core.diagnostics.vitals.other_rows import far_rows, of_several, other_rows
 from moola_core.diagnostics.vitals.prices import mean_range, ranges
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
-from moola_core.estimators.logistic import linear
 
 # How files, spreadsheets and programs write that there is no value; "none" may well be a class.
 SPREADSHEET = ("n/a", "na", "ref!", "value!", "name?", "null!", "num!", "div/0!")
@@ -42,7 +41,6 @@ NOTHING = (
     *(f"#{e}" for e in SPREADSHEET),
 )
 ALL_BUT_TOLD = 0.97  # AUROC of one figure; of the clearest healthy patterns it is 0.92
-LIKELY = 3  # assignments of classes to rows for which a model is fitted
 SLIPPED = 2.5  # standard deviations by which another row's class is told better
 
 
@@ -200,31 +198,25 @@ class Slip:
 
 
 def slip(evidence: Evidence) -> Slip:
-    """How well windows fit the classes of other rows. Raises NotKnown where no fold tests two classes."""
+    """How well windows fit the classes of other rows. Raises NotKnown where there are no folds."""
     return evidence.kept("slip", lambda: _slip(evidence))
 
 
 def _slip(evidence: Evidence) -> Slip:
-    own = _auroc(out_of_fold(linear, _described(evidence), evidence.fits(), evidence.label), evidence.label)
-    near_and_far = [_best_of(evidence, ways, own) for ways in (other_rows(evidence), far_rows(evidence)) if ways]
-    return max(near_and_far, key=lambda one: one.deviations)
-
-
-def _best_of(evidence: Evidence, others: list[tuple[str, np.ndarray]], own: float) -> Slip:
-    """The assignment whose classes a linear model tells best, next to the own classes, which it tells with AUROC `own`."""
-    folds, described = evidence.fits(), _described(evidence)
+    families = [ways for ways in (other_rows(evidence), far_rows(evidence)) if ways]
+    sources = [np.arange(len(evidence.every)), *(source for ways in families for _, source in ways)]
     # A row that none belongs to gets the last one's: one or two of all.
-    labels = [evidence.every.label.astype(str)[source[evidence.rows_in_file]] for _, source in others]
-    positive = np.stack([label == np.unique(label)[0] for label in labels], axis=1)
-    aurocs_of = np.array([auroc_of(*own) for own in zip(ridge_scores(evidence, positive).T, positive.T, strict=True)])
-    # The few that a closed form tells best, since each fitted model takes its time.
-    likely = [i for i in np.argsort(-aurocs_of) if len(np.unique(labels[i])) > 1][:LIKELY]
-    fitted = [(_auroc(out_of_fold(linear, described, folds, labels[i]), labels[i]), i) for i in likely]
-    better, i = max(fitted, default=(0.5, 0))
+    labels = np.stack([evidence.every.label.astype(str)[source[evidence.rows_in_file]] for source in sources], axis=1)
+    positive = labels == np.array([min(own) for own in labels.T])
+    aurocs_of = [auroc_of(*each) for each in zip(ridge_scores(evidence, positive).T, positive.T, strict=True)]
+    own, others = aurocs_of[0], iter(aurocs_of[1:])
     noise = np.sqrt(2) * deviation_of_auroc(evidence.target == evidence.target.min())
-    # What tells the own class worse than chance does so by chance.
-    deviations = (better - max(own, 0.5)) / noise
-    return Slip(*others[i], better, own, of_several(deviations, len(others)))
+    slips = []
+    for ways in families:
+        better, (words, source) = max(((next(others), way) for way in ways), key=lambda pair: pair[0])
+        # What tells the own class worse than chance does so by chance.
+        slips.append(Slip(words, source, better, own, of_several((better - max(own, 0.5)) / noise, len(ways))))
+    return max(slips, key=lambda one: one.deviations)
 
 
 def ridge_scores(evidence: Evidence, positive: np.ndarray) -> np.ndarray:
@@ -251,15 +243,6 @@ def _described(evidence: Evidence) -> np.ndarray:
     windows, described = evidence.windows, aggregated(evidence.x)
     around = around_spans(windows.prices, windows.start, windows.end)
     return described if around is None else np.concatenate([described, around], axis=1)
-
-
-def _auroc(probabilities: np.ndarray, label: np.ndarray) -> float:
-    """AUROC of the first class of label [n] by out-of-fold probabilities [R, n, C] of the first repeat."""
-    p, positive = probabilities[0, :, 0], label == np.unique(label)[0]
-    known = np.isfinite(p)
-    if len(np.unique(positive[known])) < 2:
-        raise NotKnown("No fold tests windows of two classes.")
-    return auroc_of(p, positive)
 
 
 @sign(
