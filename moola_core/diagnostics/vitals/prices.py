@@ -63,9 +63,9 @@ def unlike_bars(evidence: Evidence) -> Measured:
 def _outside(evidence: Evidence) -> np.ndarray:
     """Windows [n] that state a time before the first or after the last bar, where their prices lie in the bars or many other windows do: bars may well be of another period."""
     bars, claimed = _stated(evidence)
-    outside = ~np.isnat(claimed) & ((claimed < bars.time[0]) | (claimed > bars.time[-1]))
-    many = (~outside).mean() >= MANY
-    return outside & (many | (evidence.windows.position >= 0))
+    inside = (claimed >= bars.time[0]) & (claimed <= bars.time[-1])  # false of times that are not stated
+    outside = ~np.isnat(claimed) & ~inside
+    return outside & ((inside.mean() >= MANY) | (evidence.windows.position >= 0))
 
 
 def _count(outside: np.ndarray) -> str:
