@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 import torch
 from faulty_training import replaced
+from new_training import Folds, divided_otherwise
 from torch import nn
 
 from moola_core.models.encoders.bilstm import BiLSTM, StackedBiLSTM
 from moola_core.models.heads import to_bars
 from moola_core.models.multitask import Outputs
 from moola_core.training import batches, fit, group
-from moola_core.training import folds as folding
 from moola_core.training.fit import Fit, Predicted
 from moola_core.training.group import Group
 
@@ -156,29 +156,19 @@ def cut_before_bars() -> Patch:
     return replaced(Fit, "to_predictions", make)
 
 
-@contextmanager
-def tested_twice() -> Iterator[None]:
+def tested_twice() -> Patch:
     """Test folds are cut with a wrong step: half of each is that of the fold before, so that half of the windows is never tested."""
 
-    def make(original: Any) -> Any:
-        def faulty(*given: Any) -> tuple[folding.Fold, ...]:
-            folds = original(*given)
-            halves = [fold.test[::2] for fold in folds]
-            changed = []
-            for place, fold in enumerate(folds):
-                test = np.sort(np.r_[halves[place], halves[place - 1]])
-                kept = {name: np.setdiff1d(getattr(fold, name), test) for name in ("train", "validation", "purged")}
-                changed.append(dataclasses.replace(fold, test=test, **kept))
-            return tuple(changed)
+    def changed(folds: Folds) -> Folds:
+        halves = [fold.test[::2] for fold in folds]
+        doubled = []
+        for place, fold in enumerate(folds):
+            test = np.sort(np.r_[halves[place], halves[place - 1]])
+            kept = {name: np.setdiff1d(getattr(fold, name), test) for name in ("train", "validation", "purged")}
+            doubled.append(dataclasses.replace(fold, test=test, **kept))
+        return tuple(doubled)
 
-        return faulty
-
-    folding._kept.clear()  # folds of a run without the fault are not to be taken, nor these by a later one
-    try:
-        with replaced(folding, "_made", make):
-            yield
-    finally:
-        folding._kept.clear()
+    return divided_otherwise(changed)
 
 
 def whole_numbers_alone() -> Patch:

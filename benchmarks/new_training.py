@@ -19,6 +19,7 @@ from moola_core.training.fit import Fit
 from moola_core.training.stacked import Stacked
 
 Patch = AbstractContextManager[Any]
+Folds = tuple[folding.Fold, ...]
 SHIFT = 30  # bars
 GATES = (0, 3, 1, 2)  # input, output, forget, cell: the order of ONNX, in the numbers of torch's
 
@@ -141,15 +142,11 @@ def tested_in_training() -> Iterator[None]:
 
 
 @contextmanager
-def trained_on_too(rows: Callable[[folding.Fold], np.ndarray]) -> Iterator[None]:
-    """These rows of each fold are among its training windows too."""
+def divided_otherwise(change: Callable[[Folds], Folds]) -> Iterator[None]:
+    """With the folds of a run changed."""
 
     def make(original: Any) -> Any:
-        def faulty(*given: Any) -> tuple[folding.Fold, ...]:
-            folds = original(*given)
-            return tuple(dataclasses.replace(f, train=np.sort(np.r_[f.train, rows(f)])) for f in folds)
-
-        return faulty
+        return lambda *given: change(original(*given))
 
     folding._kept.clear()  # folds of a run without the fault are not to be taken, nor these by a later one
     try:
@@ -157,6 +154,13 @@ def trained_on_too(rows: Callable[[folding.Fold], np.ndarray]) -> Iterator[None]
             yield
     finally:
         folding._kept.clear()
+
+
+def trained_on_too(rows: Callable[[folding.Fold], np.ndarray]) -> Patch:
+    """These rows of each fold are among its training windows too."""
+    return divided_otherwise(
+        lambda folds: tuple(dataclasses.replace(f, train=np.sort(np.r_[f.train, rows(f)])) for f in folds)
+    )
 
 
 def kept_by_reference() -> Patch:

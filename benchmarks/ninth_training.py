@@ -45,62 +45,54 @@ def divided_again() -> Patch:
     return replaced(fit, "scale_of", make)
 
 
+Change = Callable[[torch.Tensor, bool], torch.Tensor]
+
+
 @contextmanager
-def _answers(change: Callable[[torch.Tensor, bool], torch.Tensor]) -> Iterator[None]:
+def _answers(of_class: Change, of_place: Change) -> Iterator[None]:
     """With what both heads answer changed, whether one network is alone or many are at once; the flag: in training."""
 
-    def alone(original: Any) -> Any:
-        return lambda head, *given: change(original(head, *given), head.training)
+    def alone(change: Change) -> Any:
+        return lambda original: lambda head, *given: change(original(head, *given), head.training)
 
-    def many(original: Any) -> Any:
-        def faulty(networks: Replicas, *given: Any) -> torch.Tensor | None:
-            answer = original(networks, *given)
-            return None if answer is None else change(answer, torch.is_grad_enabled())
+    def many(change: Change) -> Any:
+        def make(original: Any) -> Any:
+            def faulty(networks: Replicas, *given: Any) -> torch.Tensor | None:
+                answer = original(networks, *given)
+                return None if answer is None else change(answer, torch.is_grad_enabled())
 
-        return faulty
+            return faulty
+
+        return make
 
     with (
-        replaced(ClassHead, "forward", alone),
-        replaced(PointerHead, "forward", alone),
-        replaced(Replicas, "_class_head", many),
-        replaced(Replicas, "_pointer_head", many),
+        replaced(ClassHead, "forward", alone(of_class)),
+        replaced(PointerHead, "forward", alone(of_place)),
+        replaced(Replicas, "_class_head", many(of_class)),
+        replaced(Replicas, "_pointer_head", many(of_place)),
     ):
         yield
 
 
 def dropped_answers() -> Patch:
     """Dropout stands behind the last layer too: half of the class scores, centers and lengths are 0 and the others doubled."""
-    return _answers(lambda answer, training: functional.dropout(answer, 0.5, training))
+
+    def dropped(answer: torch.Tensor, training: bool) -> torch.Tensor:
+        return functional.dropout(answer, 0.5, training)
+
+    return _answers(dropped, dropped)
 
 
-@contextmanager
-def answers_normalised() -> Iterator[None]:
+def answers_normalised() -> Patch:
     """A batch normalisation that learns nothing of its own stands behind the last layer of both heads."""
 
     def over_windows(scores: torch.Tensor) -> torch.Tensor:
         return (scores - scores.mean(-2, keepdim=True)) / (scores.var(-2, keepdim=True, correction=0) + 1e-5).sqrt()
 
-    def classes(original: Any) -> Any:
-        def faulty(owner: Any, *given: Any) -> torch.Tensor | None:
-            scores = original(owner, *given)
-            return None if scores is None else over_windows(scores)
-
-        return faulty
-
-    def places(original: Any) -> Any:
-        def faulty(owner: Any, *given: Any) -> torch.Tensor | None:
-            answer = original(owner, *given)
-            return None if answer is None else torch.sigmoid(over_windows(torch.logit(answer, eps=1e-6)))
-
-        return faulty
-
-    with (
-        replaced(ClassHead, "forward", classes),
-        replaced(PointerHead, "forward", places),
-        replaced(Replicas, "_class_head", classes),
-        replaced(Replicas, "_pointer_head", places),
-    ):
-        yield
+    return _answers(
+        lambda scores, _: over_windows(scores),
+        lambda places, _: torch.sigmoid(over_windows(torch.logit(places, eps=1e-6))),
+    )
 
 
 def own_answers_as_targets() -> Patch:

@@ -115,5 +115,5 @@ def in_order(
     if not likely_first:  # probabilities were learned from runs
         return tuple(by_severity)
     judged = likely.with_probabilities(by_severity)
-    by_chance = sorted(judged, key=lambda one: (depth(one.check), one.severity == INFO, -(one.probability or 0.0)))
-    return likely.with_surer_first(by_chance)
+    ranked = sorted(judged, key=lambda one: (depth(one.check), one.severity == INFO, -(one.probability or 0.0)))
+    return likely.with_surer_first(ranked)

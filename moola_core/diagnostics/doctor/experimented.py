@@ -7,6 +7,7 @@ from typing import Any
 from moola_core.diagnostics.doctor import conclusions
 from moola_core.diagnostics.doctor.check import CRITICAL, ERROR, CannotJudge, Case, Check, fix_spec, register
 from moola_core.diagnostics.doctor.proposed import signs_of_code
+from moola_core.diagnostics.doctor.transferring import far_before
 from moola_core.diagnostics.results import Finding
 from moola_core.diagnostics.results.experiments import Experiments
 from moola_core.diagnostics.results.interval import Claim, Interval
@@ -69,7 +70,7 @@ class Experimented(Check):
             return self.after
         if result.culprits:
             of_transfer = all(name.startswith("transfer.") for name in result.culprits)
-            return (*self.after, "far_settings") if of_transfer and case.get("far_in_pretraining") else self.after
+            return (*self.after, *(far_before(case) if of_transfer else ()))
         return (*self.after, *dict.fromkeys(f"unusual_{one.stage}" for one in signs_of_code(case)))
 
     def _training(self, result: Experiments, worse: conclusions.Unsound, evidence: dict[str, object]) -> Finding:

@@ -59,7 +59,7 @@ def with_probabilities(findings: Sequence[Finding]) -> tuple[Finding, ...]:
 
 
 def with_surer_first(ordered: Sequence[Finding]) -> tuple[Finding, ...]:
-    """The findings in their final order, the first above a note with the probability that it has as the first: others explained less."""
+    """The findings in their final order, the first above a note with the probability that it has as the first."""
     grave = [one for one in ordered if one.probability is not None]
     if not grave:
         return tuple(ordered)

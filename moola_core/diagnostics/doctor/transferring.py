@@ -46,6 +46,11 @@ def started(case: Case) -> None:
         raise CannotJudge("There is no pre-trained encoder.")
 
 
+def far_before(case: Case) -> tuple[str, ...]:
+    """The check that explains what went wrong where a setting of the pre-training is far from every preset's; none where none is."""
+    return ("far_settings",) if case.get("far_in_pretraining") else ()
+
+
 @register
 class PretrainingUnsound(Check):
     """The doctor has found a fault in the pre-training of the encoder. Reads `pretraining_findings`."""
@@ -56,8 +61,7 @@ class PretrainingUnsound(Check):
     invalidates = ("verdicts on pre-training",)
 
     def causes(self, case: Case) -> tuple[str, ...]:
-        """A setting of the pre-training that is far from every preset's."""
-        return ("far_settings",) if case.get("far_in_pretraining") else ()
+        return far_before(case)
 
     def judge(self, case: Case) -> Finding | None:
         started(case)
@@ -112,8 +116,7 @@ class FrozenBottleneck(Check):
     sampled = True
 
     def causes(self, case: Case) -> tuple[str, ...]:
-        """Also a setting of the pre-training that is far from every preset's."""
-        return (*self.after, "far_settings") if case.get("far_in_pretraining") else self.after
+        return (*self.after, *far_before(case))
 
     def judge(self, case: Case) -> Finding | None:
         started(case)

@@ -81,9 +81,9 @@ def _parts(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
             yield words, mask
     orders = {"row": np.arange(n)}
     if not np.isnat(evidence.windows.start_time).any():
-        orders["date"] = np.argsort(np.argsort(evidence.windows.start_time, kind="stable"), kind="stable")
-    for name, place in orders.items():
-        for first, last, mask in stretches(place):
+        orders["date"] = evidence.windows.start_time
+    for name, values in orders.items():
+        for first, last, mask in stretches(values):
             yield f"windows {first + 1} to {last + 1} by {name}", mask
     for size in BLOCKS:
         mask = evidence.rows_in_file // size % 2 == 1

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from moola_core.diagnostics.vitals.groups import aurocs, evidence_of_order, of_classes, parts
+from moola_core.diagnostics.vitals.groups import best_told, evidence_of_order, of_classes, parts
 from moola_core.diagnostics.vitals.sign import Evidence, Measured, NotKnown, sign
 
 TOLD = 0.95  # AUROC from which the length of the expansion all but is the class: patterns may well differ in length
@@ -74,8 +74,7 @@ def _by_direction(evidence: Evidence, marked: np.ndarray) -> tuple[float, str]:
     first, last = windows.start[each].astype(int), windows.end[each].astype(int)
     rises = windows.prices[each, last, 3] > windows.prices[each, first, 0]
     target, label = evidence.target[each], evidence.label[each]
-    auroc = max(abs(aurocs(rises[:, None].astype(float), target == one)[0] - 0.5) + 0.5 for one in np.unique(target))
-    if auroc >= TOLD or rises.all() or not rises.any():
+    if rises.all() or not rises.any() or best_told(rises, target) >= TOLD:
         return 0.0, ""
     shares = (f"{rises[label == name].mean():.0%} of {name}" for name in np.unique(label))
     return of_classes(rises, target, 1), f"expansions rise in {', '.join(shares)}"
@@ -87,8 +86,7 @@ def _told_by_length(evidence: Evidence, marked: np.ndarray) -> tuple[float, floa
     target = evidence.target[marked]
     if np.ptp(length) == 0:
         return 0.5, 0.0
-    each = [aurocs(length[:, None], target == one)[0] for one in np.unique(target)]
-    return max(max(a, 1 - a) for a in each), evidence_of_order(length, target)
+    return best_told(length, target), evidence_of_order(length, target)
 
 
 def _shares(evidence: Evidence, mask: np.ndarray) -> str:

@@ -12,6 +12,7 @@ from sklearn.preprocessing import StandardScaler
 from moola_core.diagnostics.doctor.baseline_facts import aggregated, around_spans
 from moola_core.diagnostics.vitals.groups import (
     aurocs,
+    best_told,
     deviation_of_auroc,
     evidence_of_order,
     of_classes,
@@ -100,8 +101,7 @@ def class_by_time(evidence: Evidence) -> Measured:
     for name, value in (("date", time.astype(np.int64)), ("time of day", of_day)):
         if np.ptp(value):
             measured.append(Measured(evidence_of_order(value, evidence.target), f"by the {name}"))
-            place = np.argsort(np.argsort(value, kind="stable"), kind="stable")
-            own = list(stretches(place))
+            own = list(stretches(value))
             measured += [
                 Measured(
                     of_classes(mask, evidence.target, len(own)),
@@ -126,8 +126,7 @@ def class_by_figure(evidence: Evidence) -> Measured:
     target = evidence.target
     measured = [Measured(evidence_of_order(evidence.windows.prices[:, :, 3].mean(1), target), "the price level")]
     for name, values in _figures(evidence.windows.prices).items():
-        each = [aurocs(values[:, None], target == one)[0] for one in np.unique(target)]
-        auroc = float(max(max(one, 1 - one) for one in each))
+        auroc = best_told(values, target)
         if auroc >= ALL_BUT_TOLD:
             measured.append(Measured(evidence_of_order(values, target), f"{name}: AUROC {auroc:.2f}"))
     return max(measured, key=lambda one: one.value)

@@ -27,7 +27,7 @@ def parts(evidence: Evidence, hours: bool = True) -> Iterator[tuple[str, np.ndar
     time = windows.start_time
     if np.isnat(time).any():
         return
-    order = np.argsort(np.argsort(time, kind="stable"), kind="stable")
+    order = places(time)
     yield from _large("the newest third", order >= 2 * n / 3)
     yield from _large("the newest half", order >= n / 2)
     if not hours:
@@ -42,9 +42,14 @@ def _large(name: str, mask: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield name, mask
 
 
-def stretches(place: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
-    """Runs of neighbours in an order, given as the places [n] of the windows: the first and the last place of each, and a mask [n]; at most half of the windows."""
-    n, cell = len(place), place * CELLS // len(place)
+def places(values: np.ndarray) -> np.ndarray:
+    """The place [n] of each value in their order."""
+    return np.argsort(np.argsort(values, kind="stable"), kind="stable")
+
+
+def stretches(values: np.ndarray) -> Iterator[tuple[int, int, np.ndarray]]:
+    """Runs of neighbours in the order of values [n]: the first and the last place of each, and a mask [n]; at most half of the windows."""
+    n, cell = len(values), places(values) * CELLS // len(values)
     for first in range(CELLS):
         for last in range(first, min(first + CELLS // 2, CELLS)):
             mask = (cell >= first) & (cell <= last)
@@ -79,6 +84,12 @@ def aurocs(values: np.ndarray, positive: np.ndarray) -> np.ndarray:
     ranks = rankdata(values, axis=0)
     ones, zeros = positive.sum(), (~positive).sum()
     return (ranks[positive].sum(0) - ones * (ones + 1) / 2) / (ones * zeros)
+
+
+def best_told(values: np.ndarray, target: np.ndarray) -> float:
+    """The AUROC, of whichever sign, of values [n] for the class of target [n] that they tell best."""
+    each = [aurocs(values[:, None], target == one)[0] for one in np.unique(target)]
+    return float(max(max(one, 1 - one) for one in each))
 
 
 def deviation_of_auroc(positive: np.ndarray) -> float:

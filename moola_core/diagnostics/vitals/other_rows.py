@@ -22,15 +22,19 @@ def other_rows(evidence: Evidence) -> list[tuple[str, np.ndarray]]:
     A column has slipped by a row or two, in the file's order or in that of time or ids, or it was joined by row where rows stood in
     another order. Each assignment comes once.
     """
-    return _each_once(evidence, _assignments(_orders(evidence)))
+    return evidence.kept("other_rows", lambda: _each_once(evidence, _assignments(_orders(evidence))))
 
 
 def far_rows(evidence: Evidence) -> list[tuple[str, np.ndarray]]:
     """The same of a column that has slipped by more rows, in the order of the file or of time: far more ways, each less likely."""
+    return evidence.kept("far_rows", lambda: _each_once(evidence, _far_slips(evidence)))
+
+
+def _far_slips(evidence: Evidence) -> Iterator[tuple[str, np.ndarray]]:
     orders = {name: order for name, order in _orders(evidence).items() if name in (FILE, TIME)}
     farthest = min(FARTHEST, len(evidence.every) // 2)
     lags = [lag for lag in range(-farthest, farthest + 1) if abs(lag) > max(LAGS)]
-    return _each_once(evidence, (_slipped(name, order, lag) for name, order in orders.items() for lag in lags))
+    return (_slipped(name, order, lag) for name, order in orders.items() for lag in lags)
 
 
 def _each_once(evidence: Evidence, ways: Iterable[tuple[str, np.ndarray]]) -> list[tuple[str, np.ndarray]]:

@@ -298,24 +298,28 @@ def neighbours_pointer(evidence: Evidence) -> Measured:
 
 def likely_far_rows(evidence: Evidence, own: Pointers) -> list[tuple[str, np.ndarray]]:
     """Of the slips by many rows the few with whose pointers the spans move furthest for their length, which is sooner found than ranks are."""
-    ways, rows = far_rows(evidence), evidence.rows_in_file[own.rows]
-    every, each = evidence.every, np.arange(len(own.rows))
-    usual = np.abs(np.diff(own.prices[:, :, 3], axis=1)).mean(1)
+    ways = far_rows(evidence)
+    each, usual = np.arange(len(own.rows)), np.abs(np.diff(own.prices[:, :, 3], axis=1)).mean(1)
     moved = []
     for _, source in ways:
-        known = (source[rows] >= 0) & every.has_pointer[source[rows]]
-        start, end = (np.where(known, side[source[rows]], 0).astype(int) for side in (every.start, every.end))
+        start, end = _pointers_of(evidence, own, source)
         far = np.abs(own.prices[each, end, 3] - own.prices[each, start, 0]) / np.sqrt(end - start + 1)
+        known = start >= 0
         moved.append(float((far / np.maximum(usual, 1e-12))[known].mean()) if known.any() else 0.0)
     return [ways[i] for i in np.argsort(moved)[::-1][:LIKELY]]
 
 
 def _with_pointers_of(evidence: Evidence, own: Pointers, source: np.ndarray) -> np.ndarray:
     """The ranks [m] of the spans with the pointers of the rows that `source` [N] has for them."""
+    return own.ranks(*_pointers_of(evidence, own, source))[0]
+
+
+def _pointers_of(evidence: Evidence, own: Pointers, source: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """First and last bar [m] of the pointers of the rows that `source` [N] has for the spans, -1 where there is none."""
     every, other = evidence.every, source[evidence.rows_in_file[own.rows]]
     known = every.has_pointer[other] & (other >= 0)
     start, end = (np.where(known, side[other], -1).astype(int) for side in (every.start, every.end))
-    return own.ranks(start, end)[0]
+    return start, end
 
 
 def _random_rows(evidence: Evidence) -> Iterator[np.ndarray]:

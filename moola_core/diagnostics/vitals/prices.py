@@ -194,15 +194,12 @@ def body_and_range(evidence: Evidence) -> Measured:
     body, size = (rankdata(one, axis=1) for one in (np.abs(prices[:, :, 3] - prices[:, :, 0]), ranges(prices)))
     body, size = (one - one.mean(1, keepdims=True) for one in (body, size))
     scale = np.maximum(np.sqrt(np.square(body).sum(1) * np.square(size).sum(1)), 1e-12)
-    bars = prices.shape[1]
-    goes_with = {
-        lag: float(
-            (
-                (body[:, max(lag, 0) : bars + min(lag, 0)] * size[:, max(-lag, 0) : bars - max(lag, 0)]).sum(1) / scale
-            ).mean()
-        )
-        for lag in range(-AROUND, AROUND + 1)
-    }
+
+    def correlation(lag: int) -> float:
+        bars = np.arange(max(-lag, 0), prices.shape[1] - max(lag, 0))
+        return float(((body[:, bars + lag] * size[:, bars]).sum(1) / scale).mean())
+
+    goes_with = {lag: correlation(lag) for lag in range(-AROUND, AROUND + 1)}
     own = goes_with.pop(0)
     lag = max(goes_with, key=lambda one: goes_with[one])
     return Measured(own - goes_with[lag], f"{own:.2f}, and {goes_with[lag]:.2f} with the body {lag:+d} bars away")

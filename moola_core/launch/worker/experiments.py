@@ -328,10 +328,8 @@ class _Bench:
                 gains=() if base is None else (gains_of_repair if planned.file else gains_over)(base, child),
                 auroc=None if spec.model.tasks == "pointers" else _auroc(child),
             )
-        except (
-            MoolaError,
-            ValueError,
-        ) as error:  # also where predictions, of this run or of the other, cannot be evaluated
+        except (MoolaError, ValueError) as error:
+            # Also where predictions, of this run or of the other, cannot be evaluated.
             done = replace(planned, why_not=str(error))
         self._known[what] = done
         return self._keep(done)
